@@ -1,0 +1,94 @@
+"""The operations port of a service: `/health`, `/ready` and `/metrics`, plain HTTP, never public.
+
+`/health` answers 200 while the process can serve at all and tells the state of what it depends on;
+`/ready` answers 503 while work should go elsewhere (starting, draining, a dependency away).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+CHECK_TIMEOUT_S = 1.0
+
+Check = Callable[[], Awaitable[str | None]]
+"""Answers None when all is well, else what is wrong, in words."""
+
+
+@dataclass(slots=True)
+class Operations:
+    """What the operations port tells. `checks` by dependency name; `facts` are added to `/health`."""
+
+    service: str
+    version: str
+    checks: dict[str, Check]
+    facts: Callable[[], dict[str, object]] = field(default=dict)
+    started: bool = False
+    draining: bool = False
+
+    async def problems(self) -> dict[str, str]:
+        """Each dependency that is not well, with what is wrong."""
+        names = list(self.checks)
+        answers = await asyncio.gather(*(self._run(self.checks[name]) for name in names))
+        return {name: answer for name, answer in zip(names, answers, strict=True) if answer is not None}
+
+    async def _run(self, check: Check) -> str | None:
+        try:
+            # wait, not wait_for: a check that does not take its cancellation must not hold the answer
+            task = asyncio.ensure_future(check())
+            done, _ = await asyncio.wait({task}, timeout=CHECK_TIMEOUT_S)
+            if not done:
+                task.cancel()
+                return f"no answer within {CHECK_TIMEOUT_S} s"
+            return task.result()
+        except Exception as error:  # noqa: BLE001 - a check's failure is its answer
+            return type(error).__name__
+
+    async def health(self) -> tuple[bool, dict[str, object]]:
+        problems = await self.problems()
+        state = (
+            "draining" if self.draining else "starting" if not self.started else "ok" if not problems else "degraded"
+        )
+        return state == "ok", {
+            "status": state,
+            "service": self.service,
+            "version": self.version,
+            "checks": {name: problems.get(name, "ok") for name in self.checks},
+            **self.facts(),
+        }
+
+
+def operations_app(operations: Operations) -> web.Application:
+    async def health(request: web.Request) -> web.Response:
+        _, report = await operations.health()
+        return web.Response(body=orjson.dumps(report), content_type="application/json")
+
+    async def ready(request: web.Request) -> web.Response:
+        is_ready, report = await operations.health()
+        return web.Response(body=orjson.dumps(report), content_type="application/json", status=200 if is_ready else 503)
+
+    app = web.Application()
+    app.router.add_get("/health", health)
+    app.router.add_get("/ready", ready)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """All metrics of this process in Prometheus' text format."""
+    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@asynccontextmanager
+async def serve_operations(operations: Operations, host: str, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(operations_app(operations), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port, reuse_address=True).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()

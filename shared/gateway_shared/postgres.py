@@ -1,0 +1,43 @@
+"""Pools of Postgres connections over mutual TLS, and a wait-free health check.
+
+A data source name is `postgresql://role@host:port/database`: no password, the certificate is the role.
+"""
+
+import asyncpg
+
+from gateway_shared.operations import Check
+from gateway_shared.tls import TlsFiles, client_context
+
+MAX_CONNECTION_AGE_S = 15 * 60.0
+"""Neither side looks at expiry again on a kept connection, so connections are renewed."""
+
+
+async def create_pool(
+    dsn: str, files: TlsFiles, *, application_name: str, max_size: int = 4, command_timeout_s: float = 10.0
+) -> asyncpg.Pool:
+    """Connects lazily: a database that is away at start does not keep the process from starting."""
+    return asyncpg.create_pool(
+        dsn,
+        ssl=client_context(files),
+        min_size=0,
+        max_size=max_size,
+        command_timeout=command_timeout_s,
+        timeout=5.0,
+        max_inactive_connection_lifetime=MAX_CONNECTION_AGE_S,
+        server_settings={"application_name": application_name},
+    )
+
+
+async def connect(dsn: str, files: TlsFiles, *, application_name: str) -> asyncpg.Connection:
+    """One connection outside any pool: for LISTEN, and for commands."""
+    return await asyncpg.connect(
+        dsn, ssl=client_context(files), timeout=5.0, server_settings={"application_name": application_name}
+    )
+
+
+def database_check(pool: asyncpg.Pool) -> Check:
+    async def check() -> str | None:
+        await pool.fetchval("SELECT 1", timeout=1.0)
+        return None
+
+    return check

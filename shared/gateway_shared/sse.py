@@ -1,0 +1,53 @@
+"""Server-sent events: cutting a byte stream into events, and writing them (WHATWG HTML, 9.2).
+
+Pure: bytes in, events out. Lines may end in LF, CR LF or CR; events end with an empty line.
+"""
+
+import re
+
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+
+
+class EventTooLong(ValueError):
+    """One event grew beyond the limit without ending."""
+
+
+class EventSplitter:
+    """Cuts what was read into whole events, each with its ending, keeping the rest for the next read."""
+
+    def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
+        self._rest = b""
+        self._max_event_bytes = max_event_bytes
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Events that `data` completes. Raises EventTooLong."""
+        searched_from = max(0, len(self._rest) - 3)
+        buffer = self._rest + data if self._rest else data
+        events: list[bytes] = []
+        start = 0
+        for end in _EVENT_END.finditer(buffer, searched_from):
+            events.append(buffer[start : end.end()])
+            start = end.end()
+        self._rest = buffer[start:]
+        if len(self._rest) > self._max_event_bytes:
+            raise EventTooLong(f"an event is longer than {self._max_event_bytes} bytes")
+        return events
+
+    def flush(self) -> bytes:
+        """What came after the last whole event."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def data_of(event: bytes) -> bytes | None:
+    """The joined `data` lines of one event, or None when it has none (a comment)."""
+    lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:") or line == b"data"]
+    return b"\n".join(lines) if lines else None
+
+
+def write_data(data: bytes) -> bytes:
+    """One event that carries `data`, which holds no line break."""
+    return b"data: " + data + b"\n\n"

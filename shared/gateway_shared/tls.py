@@ -1,0 +1,81 @@
+"""TLS contexts and peer identities: TLS 1.3, mutual, our authority only (SECURITY: mTLS between all parts).
+
+An identity is the name in the leaf's single URI name, `spiffe://<deployment>/svc/<name>`.
+"""
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+class PeerRefused(Exception):
+    """The peer has no identity that may be here; the text says why and is for the log only."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: the authority that peers are checked against, and this part's own leaf and key."""
+
+    ca_file: Path
+    cert_file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentity:
+    """Who a peer is and until when (Unix seconds) its certificate is good."""
+
+    name: str
+    expires_at_s: float
+
+
+def client_context(files: TlsFiles) -> ssl.SSLContext:
+    """For connections that we open; the server's host name is checked too."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _strict(context, files)
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """For connections that we accept; a client certificate is required and sessions are not resumed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # a resumed session skips the check of the client's expiry
+    return _strict(context, files)
+
+
+def _strict(context: ssl.SSLContext, files: TlsFiles) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(cafile=files.ca_file)
+    context.load_cert_chain(files.cert_file, files.key_file)
+    return context
+
+
+def public_server_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
+    """For the edge's public port: clients bring an API key, not a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert_file, key_file)
+    return context
+
+
+def peer_identity(certificate: dict[str, Any] | None, *, deployment: str) -> PeerIdentity:
+    """Reads the identity out of `SSLObject.getpeercert()`. Raises PeerRefused."""
+    if not certificate:
+        raise PeerRefused("no client certificate")
+    uris = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
+    if len(uris) != 1:
+        raise PeerRefused(f"{len(uris)} URI names in the certificate, exactly one is needed")
+    prefix = f"spiffe://{deployment}/svc/"
+    if not uris[0].startswith(prefix) or "/" in uris[0].removeprefix(prefix):
+        raise PeerRefused("the certificate's URI name is not of this deployment")
+    return PeerIdentity(uris[0].removeprefix(prefix), ssl.cert_time_to_seconds(certificate["notAfter"]))
+
+
+def certificate_expiry(cert_file: Path) -> datetime:
+    """`notAfter` of a PEM certificate, for the `cert_expiry_seconds` metric."""
+    from cryptography import x509  # noqa: PLC0415 - only the processes that report it load it
+
+    return x509.load_pem_x509_certificate(cert_file.read_bytes()).not_valid_after_utc.astimezone(UTC)
