@@ -1,0 +1,85 @@
+"""Inside, nobody talks without the right certificate: the router, the broker and the database each refuse."""
+
+import socket
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway_shared.hop import pack_call
+from gateway_shared.tls import TlsFiles, client_context
+from tests.acceptance.stack import Stack
+
+ROUTER, POSTGRES, RABBITMQ = 4, 5, 6
+"""Offsets from PORT_BASE."""
+
+
+def certificates(stack: Stack) -> Path:
+    return stack.home / "certificates"
+
+
+def files_of(stack: Stack, role: str) -> TlsFiles:
+    folder = certificates(stack)
+    return TlsFiles(folder / "ca.pem", folder / f"{role}.pem", folder / f"{role}.key")
+
+
+@pytest.mark.parametrize("role", ["billing", "router", "billing_reader", "operator"])
+async def test_the_router_refuses_every_identity_but_the_edge(stack: Stack, role: str) -> None:
+    url = f"https://localhost:{stack.port_base + ROUTER}/hop/models"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=pack_call(b"{}", b""), ssl=client_context(files_of(stack, role))) as response,
+    ):
+        assert response.status == 403
+        assert b"gpt-4o" not in await response.read()
+
+
+async def test_the_router_answers_the_edge(stack: Stack) -> None:
+    url = f"https://localhost:{stack.port_base + ROUTER}/hop/models"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=pack_call(b"{}", b""), ssl=client_context(files_of(stack, "edge"))) as response,
+    ):
+        assert response.status == 200
+        assert b"gpt-4o" in await response.read()
+
+
+@pytest.mark.parametrize("offset", [ROUTER, RABBITMQ], ids=["router", "rabbitmq"])
+def test_a_tls_connection_without_a_certificate_gets_nothing(stack: Stack, offset: int) -> None:
+    context = ssl.create_default_context(cafile=str(certificates(stack) / "ca.pem"))
+    with socket.create_connection(("127.0.0.1", stack.port_base + offset), timeout=10) as plain:
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+            with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+                wrapped.sendall(b"AMQP\x00\x00\x09\x01" if offset == RABBITMQ else b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert wrapped.recv(100), "closed with no answer"
+
+
+@pytest.mark.parametrize(
+    ("offset", "greeting"),
+    [
+        (ROUTER, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        (RABBITMQ, b"AMQP\x00\x00\x09\x01"),
+        # a start-up packet of protocol 3.0 for user `operator`, without asking for TLS first
+        (POSTGRES, b"\x00\x00\x00\x25\x00\x03\x00\x00user\x00operator\x00database\x00gw\x00\x00"),
+    ],
+    ids=["router", "rabbitmq", "postgres"],
+)
+def test_a_plain_text_connection_gets_nothing(stack: Stack, offset: int, greeting: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", stack.port_base + offset), timeout=10) as plain:
+        plain.sendall(greeting)
+        try:
+            answer = plain.recv(4096)
+        except ConnectionResetError:
+            answer = b""
+    refused_by_postgres = offset == POSTGRES and answer.startswith(b"E") and b"no pg_hba.conf entry" in answer
+    # a TLS alert (content type 21) is a refusal as well
+    assert answer == b"" or answer[:1] == b"\x15" or refused_by_postgres, answer
+
+
+async def test_a_reader_cannot_connect_as_the_owner(stack: Stack) -> None:
+    import asyncpg
+
+    dsn = f"postgresql://operator@localhost:{stack.port_base + POSTGRES}/gateway"
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await asyncpg.connect(dsn, ssl=client_context(files_of(stack, "billing_reader")), timeout=10)
