@@ -18,7 +18,8 @@
     ├── ServiceUnavailable          503 overloaded (with retry_after_s)
     │   ├── NoProviderConfigured    503 no_provider_configured
     │   ├── RouterUnavailable       503 router_unavailable
-    │   └── DatabaseUnavailable     503 database_unavailable
+    │   ├── DatabaseUnavailable     503 database_unavailable
+    │   └── JournalUnavailable      503 journal_unavailable
     ├── UpstreamTimeout             504 timeout
     └── ProviderRefused             the provider's own status and error, passed on
 
@@ -168,6 +169,13 @@ class RouterUnavailable(ServiceUnavailable):
 class DatabaseUnavailable(ServiceUnavailable):
     code = "database_unavailable"
     default_message = "The gateway's database cannot be reached."
+
+
+class JournalUnavailable(ServiceUnavailable):
+    """The usage of a call cannot be written down, so no call is made: nothing is answered unbilled."""
+
+    code = "journal_unavailable"
+    default_message = "The gateway cannot record usage now."
 
 
 class UpstreamTimeout(GatewayError):
