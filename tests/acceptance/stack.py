@@ -30,7 +30,8 @@ class Stack:
 
     @property
     def run(self) -> dict[str, Any]:
-        return json.loads((self.home / "run.json").read_text())
+        run: dict[str, Any] = json.loads((self.home / "run.json").read_text())
+        return run
 
     @property
     def edge_url(self) -> str:
@@ -47,6 +48,7 @@ class Stack:
             cwd=ROOT,
             env=self.environ,
             timeout=START_TIMEOUT_S,
+            check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -59,7 +61,7 @@ class Stack:
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"{self.edge_url}/metrics", timeout=5) as response:
-            return response.read().decode()
+            return str(response.read(), "utf-8")
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """What a newcomer does in the first minutes: four providers, four clients, and the cost of it in SQL."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import openai
 import pytest
@@ -82,16 +84,14 @@ async def test_the_openai_sdk_gets_an_answer_whose_cost_is_in_the_ledger(
     stack: Stack, ledger: Ledger, priced: Priced, stream: bool
 ) -> None:
     run_id = f"run-{uuid.uuid4()}"
-    messages = [{"role": "user", "content": f"{PROMPT} {DIRECTIVE}"}]
+    messages: Any = [{"role": "user", "content": f"{PROMPT} {DIRECTIVE}"}]
     headers = {"X-Agent-Run-Id": run_id}
     async with openai.AsyncOpenAI(base_url=f"{stack.edge_url}/v1", api_key=stack.run["standard_key"]) as client:
         if stream:
-            chunks = [
-                chunk
-                async for chunk in await client.chat.completions.create(
-                    model=priced.model, messages=messages, stream=True, extra_headers=headers
-                )
-            ]
+            answers = await client.chat.completions.create(
+                model=priced.model, messages=messages, stream=True, extra_headers=headers
+            )
+            chunks = [chunk async for chunk in answers]
             assert all(chunk.usage is None for chunk in chunks), "usage was not asked for"
             text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
             finishes = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
@@ -111,7 +111,8 @@ async def test_curl_gets_an_answer_whose_cost_is_in_the_ledger(stack: Stack, led
     body = {"model": priced.model, "messages": [{"role": "user", "content": f"{PROMPT} {DIRECTIVE}"}]}
     curl = shutil.which("curl")
     assert curl, "install curl"
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         [
             *(curl, "--silent", "--show-error", "--fail-with-body", "--include"),
             f"{stack.edge_url}/v1/chat/completions",
@@ -120,6 +121,7 @@ async def test_curl_gets_an_answer_whose_cost_is_in_the_ledger(stack: Stack, led
             *("-H", f"X-Agent-Run-Id: {run_id}"),
             *("-d", json.dumps(body)),
         ],
+        check=False,
         capture_output=True,
         text=True,
         timeout=30,
@@ -148,7 +150,7 @@ async def test_langchain_tools_and_structured_output_work_on_every_dialect(stack
 
     streamed = AIMessageChunk(content="")
     async for chunk in chat.bind_tools([weather], tool_choice="any").astream("What is the weather?"):
-        streamed += chunk
+        streamed += chunk  # type: ignore[assignment]
     assert [call["name"] for call in streamed.tool_calls] == ["get_weather"]
 
     city = {

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 
 from gateway_shared.hop import pack_call
@@ -48,11 +49,21 @@ async def test_the_router_answers_the_edge(stack: Stack) -> None:
 @pytest.mark.parametrize("offset", [ROUTER, RABBITMQ], ids=["router", "rabbitmq"])
 def test_a_tls_connection_without_a_certificate_gets_nothing(stack: Stack, offset: int) -> None:
     context = ssl.create_default_context(cafile=str(certificates(stack) / "ca.pem"))
-    with socket.create_connection(("127.0.0.1", stack.port_base + offset), timeout=10) as plain:
-        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
-            with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
-                wrapped.sendall(b"AMQP\x00\x00\x09\x01" if offset == RABBITMQ else b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                assert wrapped.recv(100), "closed with no answer"
+    greeting = b"AMQP\x00\x00\x09\x01" if offset == RABBITMQ else b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", stack.port_base + offset), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as wrapped,
+    ):
+        # under TLS 1.3 a server refuses the client's certificate after the handshake: seen at the first read
+        assert answer_of(wrapped, greeting) == b""
+
+
+def answer_of(connection: socket.socket, greeting: bytes) -> bytes:
+    try:
+        connection.sendall(greeting)
+        return connection.recv(4096)
+    except (ssl.SSLError, ConnectionError):
+        return b""
 
 
 @pytest.mark.parametrize(
@@ -67,19 +78,13 @@ def test_a_tls_connection_without_a_certificate_gets_nothing(stack: Stack, offse
 )
 def test_a_plain_text_connection_gets_nothing(stack: Stack, offset: int, greeting: bytes) -> None:
     with socket.create_connection(("127.0.0.1", stack.port_base + offset), timeout=10) as plain:
-        plain.sendall(greeting)
-        try:
-            answer = plain.recv(4096)
-        except ConnectionResetError:
-            answer = b""
+        answer = answer_of(plain, greeting)
     refused_by_postgres = offset == POSTGRES and answer.startswith(b"E") and b"no pg_hba.conf entry" in answer
     # a TLS alert (content type 21) is a refusal as well
     assert answer == b"" or answer[:1] == b"\x15" or refused_by_postgres, answer
 
 
 async def test_a_reader_cannot_connect_as_the_owner(stack: Stack) -> None:
-    import asyncpg
-
     dsn = f"postgresql://operator@localhost:{stack.port_base + POSTGRES}/gateway"
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
         await asyncpg.connect(dsn, ssl=client_context(files_of(stack, "billing_reader")), timeout=10)
