@@ -1,6 +1,6 @@
 """Settings: read once, in `__main__`, into one frozen dataclass; every problem is reported together.
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, kw_only=True)
     class RouterSettings:
         port: int = setting("ROUTER_PORT", 8443)
         openai_api_key: Secret | None = setting("OPENAI_API_KEY", None)

@@ -122,9 +122,15 @@ class UsageEvent:
             text = getattr(self, name)
             if (text is None and not optional) or not isinstance(text, str | None) or "\0" in (text or ""):
                 raise UsageEventInvalid(f"{name} is not a text")
-        for name in ("attempt", "sequence"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise UsageEventInvalid(f"{name} counts from 1")
+        for name, optional in _NUMBERS:
+            number = getattr(self, name)
+            if not (type(number) is int and 0 <= number < 2**63) and not (optional and number is None):
+                raise UsageEventInvalid(f"{name} is not a number from 0 up")
+        for name in ("is_final", "stream"):
+            if type(getattr(self, name)) is not bool:
+                raise UsageEventInvalid(f"{name} is neither true nor false")
+        if self.attempt < 1 or self.sequence < 1:
+            raise UsageEventInvalid("attempt and sequence count from 1")
 
 
 _CLOSED_SETS: dict[str, tuple[str, ...]] = {
@@ -134,3 +140,4 @@ _CLOSED_SETS: dict[str, tuple[str, ...]] = {
     "channel": ("langchain", "standard"),
 }
 _TEXTS = [(field.name, field.type == (str | None)) for field in fields(UsageEvent) if field.type in (str, str | None)]
+_NUMBERS = [(field.name, field.type == (int | None)) for field in fields(UsageEvent) if field.type in (int, int | None)]

@@ -1,0 +1,52 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_shared.sse import EventSplitter, EventTooLong, data_of, write_data
+
+STREAM = b'data: {"a":1}\n\n: keep-alive\n\nevent: x\r\ndata: b\r\n\r\ndata: [DONE]\n\n'
+EVENTS = [b'data: {"a":1}\n\n', b": keep-alive\n\n", b"event: x\r\ndata: b\r\n\r\n", b"data: [DONE]\n\n"]
+
+
+@given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=len(STREAM)))
+def test_events_are_the_same_wherever_the_stream_is_cut(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(STREAM)]
+    splitter = EventSplitter()
+    events = [event for start, end in itertools.pairwise(edges) for event in splitter.feed(STREAM[start:end])]
+    assert events == EVENTS
+    assert splitter.flush() == b""
+
+
+@given(data=st.lists(st.binary(max_size=40), max_size=20))
+def test_no_byte_is_lost_or_made_up(data: list[bytes]) -> None:
+    splitter = EventSplitter()
+    out = b"".join(event for piece in data for event in splitter.feed(piece)) + splitter.flush()
+    assert out == b"".join(data)
+
+
+def test_an_event_without_end_is_refused_at_the_limit() -> None:
+    splitter = EventSplitter(max_event_bytes=100)
+    splitter.feed(b"data: " + b"x" * 90)
+    with pytest.raises(EventTooLong):
+        splitter.feed(b"x" * 10)
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        (b"data: a\n\n", b"a"),
+        (b"data:a\n\n", b"a"),
+        (b"data:  a\n\n", b" a"),
+        (b"event: x\ndata: a\ndata: b\n\n", b"a\nb"),
+        (b": comment\n\n", None),
+        (b"data\n\n", b""),
+    ],
+)
+def test_data_lines_are_read_as_the_standard_says(event: bytes, data: bytes | None) -> None:
+    assert data_of(event) == data
+
+
+def test_what_is_written_is_read_back() -> None:
+    assert data_of(write_data(b'{"a":1}')) == b'{"a":1}'
