@@ -1,5 +1,6 @@
 """The edge's end of the hop."""
 
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ import aiohttp
 from gateway_shared.hop import HopLost, pack_call
 
 CONNECT_TIMEOUT_S = 5.0
+LARGE_CALL_BYTES = 256 * 1024
+"""Above this a call is written piece by piece, so that the loop serves others in between."""
 
 
 class HopResponse:
@@ -48,10 +51,10 @@ class HopClient:
     @asynccontextmanager
     async def request(self, operation: str, head: bytes, body: bytes = b"") -> AsyncIterator[HopResponse]:
         """Leaving the block before the body's end cancels the call at the router. Raises HopLost."""
+        call = pack_call(head, body)
+        data = io.BytesIO(call) if len(call) > LARGE_CALL_BYTES else call
         try:
-            response = await self._session.post(
-                f"{self._url}/hop/{operation}", data=pack_call(head, body), allow_redirects=False
-            )
+            response = await self._session.post(f"{self._url}/hop/{operation}", data=data, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise HopLost(type(error).__name__) from error
         try:

@@ -1,0 +1,255 @@
+"""The hop over real sockets and real TLS: calls, cancellation, loss, and everyone who must be refused."""
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from gateway_authority.authority import Authority
+from gateway_authority.directory import issue_directory, read_credential, write_credential
+from gateway_authority.profile import LeafProfile, role_profile
+from gateway_shared.errors import ModelNotFound
+from gateway_shared.hop import HopLost, pack_call
+from gateway_shared.hop_client import HopClient
+from gateway_shared.hop_server import HopAnswer, HopCall, Operation, hop_app
+from gateway_shared.tls import TlsFiles, client_context, server_context
+
+DEPLOYMENT = "agent-gateway"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    issue_directory(
+        tmp_path, deployment=DEPLOYMENT, roles=["edge", "router", "billing"], now=datetime.now(UTC), lifetime=DAY
+    )
+    return tmp_path
+
+
+def files(folder: Path, role: str) -> TlsFiles:
+    return TlsFiles(folder / "ca.pem", folder / f"{role}.pem", folder / f"{role}.key")
+
+
+class Router:
+    """Operations that tests call, and what they saw."""
+
+    def __init__(self) -> None:
+        self.cancelled = asyncio.Event()
+        self.waiting = asyncio.Event()
+
+    async def echo(self, call: HopCall, answer: HopAnswer) -> None:
+        await answer.send(200, {"Content-Type": "text/plain"}, call.head + b"|" + call.body)
+
+    async def stream(self, call: HopCall, answer: HopAnswer) -> None:
+        await answer.start(200, {"Content-Type": "text/event-stream"})
+        for number in range(int(call.head)):
+            await answer.write(b"data: %d\n\n" % number)
+
+    async def hang(self, call: HopCall, answer: HopAnswer) -> None:
+        await answer.start(200, {"Content-Type": "text/event-stream"})
+        await answer.write(b"data: first\n\n")
+        self.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled.set()
+
+    async def cut(self, call: HopCall, answer: HopAnswer) -> None:
+        await answer.start(200, {"Content-Type": "text/event-stream"})
+        await answer.write(b"data: first\n\n")
+        assert answer.response is not None
+        transport = answer.response._req.transport if answer.response._req else None
+        assert transport is not None
+        transport.abort()
+
+    async def refuse(self, call: HopCall, answer: HopAnswer) -> None:
+        raise ModelNotFound("nobody serves it")
+
+    def operations(self) -> dict[str, Operation]:
+        names = ("echo", "stream", "hang", "cut", "refuse")
+        return {name: Operation(getattr(self, name), frozenset({"edge"})) for name in names}
+
+
+@asynccontextmanager
+async def running(router: Router, folder: Path) -> AsyncIterator[str]:
+    runner = web.AppRunner(
+        hop_app(router.operations(), deployment=DEPLOYMENT), handler_cancellation=True, shutdown_timeout=1
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(files(folder, "router")))
+    await site.start()
+    try:
+        yield f"https://localhost:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def client_of(url: str, folder: Path, role: str = "edge") -> AsyncIterator[HopClient]:
+    client = HopClient(url, client_context(files(folder, role)))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_head_and_body_arrive_as_they_were_sent(folder: Path) -> None:
+    async with running(Router(), folder) as url, client_of(url, folder) as client:
+        body = bytes(range(256)) * 40_000
+        async with client.request("echo", b'{"a":1}', body) as response:
+            assert response.status == 200
+            assert await response.read() == b'{"a":1}|' + body
+
+
+async def test_a_stream_arrives_whole_and_connections_are_kept(folder: Path) -> None:
+    async with running(Router(), folder) as url, client_of(url, folder) as client:
+        for _ in range(3):
+            async with client.request("stream", b"50") as response:
+                text = b"".join([chunk async for chunk in response.chunks()])
+            assert text == b"".join(b"data: %d\n\n" % number for number in range(50))
+
+
+async def test_an_error_of_the_router_is_openais_error_object(folder: Path) -> None:
+    async with (
+        running(Router(), folder) as url,
+        client_of(url, folder) as client,
+        client.request("refuse", b"{}") as response,
+    ):
+        assert response.status == 404
+        assert b'"code":"model_not_found"' in await response.read()
+
+
+async def test_leaving_early_cancels_the_call_at_the_router_within_a_second(folder: Path) -> None:
+    router = Router()
+    async with running(router, folder) as url, client_of(url, folder) as client:
+        async with client.request("hang", b"{}") as response:
+            assert await anext(aiter(response.chunks())) == b"data: first\n\n"
+            await router.waiting.wait()
+        await asyncio.wait_for(router.cancelled.wait(), 1)
+
+
+async def test_a_router_that_dies_in_a_stream_is_a_lost_hop(folder: Path) -> None:
+    async with (
+        running(Router(), folder) as url,
+        client_of(url, folder) as client,
+        client.request("cut", b"{}") as response,
+    ):
+        with pytest.raises(HopLost):
+            await response.read()
+
+
+async def test_a_router_that_is_not_there_is_a_lost_hop(folder: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"https://localhost:{unused.getsockname()[1]}"
+        async with client_of(url, folder) as client:
+            with pytest.raises(HopLost):
+                async with client.request("echo", b"{}"):
+                    raise AssertionError("nobody answered, yet there is an answer")
+
+
+def odd_leaf(folder: Path, name: str) -> LeafProfile:
+    now = datetime.now(UTC)
+    leaf = role_profile("edge", deployment=DEPLOYMENT, now=now, lifetime=DAY)
+    return {
+        "expired": replace(leaf, not_before=now - 2 * DAY, not_after=now - DAY),
+        "two identities": replace(leaf, uris=(*leaf.uris, f"spiffe://{DEPLOYMENT}/svc/router")),
+        "common name only": replace(leaf, uris=(), dns_names=(), ip_addresses=()),
+        "server usage only": replace(leaf, usages=("server",)),
+        "another deployment": role_profile("edge", deployment="elsewhere", now=now, lifetime=DAY),
+        "another authority": leaf,
+    }[name]
+
+
+def authority_of(folder: Path) -> Authority:
+    credential = read_credential(folder, "ca")
+    assert credential
+    return Authority.load(credential)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["expired", "two identities", "common name only", "server usage only", "another deployment", "another authority"],
+)
+async def test_a_leaf_that_is_not_the_edges_is_refused(folder: Path, name: str) -> None:
+    signer = (
+        Authority.create(DEPLOYMENT, now=datetime.now(UTC)) if name == "another authority" else authority_of(folder)
+    )
+    write_credential(folder, "odd", signer.issue(odd_leaf(folder, name)))
+    async with running(Router(), folder) as url, client_of(url, folder, "odd") as client:
+        try:
+            async with client.request("echo", b"{}", b"secret") as response:
+                assert response.status == 403
+                assert b"secret" not in await response.read()
+        except HopLost:
+            return  # refused in the handshake
+
+
+async def test_the_wrong_identity_of_the_right_authority_is_refused(folder: Path) -> None:
+    async with (
+        running(Router(), folder) as url,
+        client_of(url, folder, "billing") as client,
+        client.request("echo", b"{}", b"secret") as response,
+    ):
+        assert response.status == 403
+        assert b"secret" not in await response.read()
+
+
+async def test_an_unknown_operation_is_refused(folder: Path) -> None:
+    async with (
+        running(Router(), folder) as url,
+        client_of(url, folder) as client,
+        client.request("nothing", b"{}") as response,
+    ):
+        assert response.status == 403
+
+
+async def test_a_certificate_that_expires_is_refused_on_a_kept_connection(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(Router(), folder) as url, client_of(url, folder) as client:
+        async with client.request("echo", b"{}") as response:
+            assert response.status == 200
+            await response.read()
+        later = (datetime.now(UTC) + 2 * DAY).timestamp()
+        monkeypatch.setattr("gateway_shared.hop_server.time.time", lambda: later)
+        async with client.request("echo", b"{}") as response:
+            assert response.status == 403
+
+
+async def test_tls_1_2_is_refused(folder: Path) -> None:
+    context = client_context(files(folder, "edge"))
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with running(Router(), folder) as url, aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.post(f"{url}/hop/echo", data=pack_call(b"{}", b""), ssl=context)
+
+
+async def test_plain_text_gets_nothing(folder: Path) -> None:
+    async with running(Router(), folder) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"POST /hop/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        with suppress(ConnectionError):
+            answer = await asyncio.wait_for(reader.read(), 5)
+            assert not answer.startswith(b"HTTP")
+        writer.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0", struct.pack(">I", 10) + b"{}", struct.pack(">I", 2**31) + b"{}"])
+async def test_what_is_not_a_call_is_an_error_not_a_crash(folder: Path, data: bytes) -> None:
+    async with (
+        running(Router(), folder) as url,
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/hop/echo", data=data, ssl=client_context(files(folder, "edge"))) as response,
+    ):
+        assert response.status == 500
+        assert b'"type":"server_error"' in await response.read()
