@@ -1,0 +1,71 @@
+"""OpenAI's wire, which Meta's Llama API speaks too."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway_simulator.conversation import Conversation
+from gateway_simulator.dialect import Dialect, Envelope, data_event
+from gateway_simulator.openai.request import read_request
+from gateway_simulator.openai.response import completion_document, completion_id
+from gateway_simulator.openai.stream import chunk_frames
+
+_ERRORS: dict[int, tuple[str, str | None, str]] = {
+    400: ("invalid_request_error", None, "The request is invalid."),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    402: ("insufficient_quota", "insufficient_quota", "You exceeded your current quota."),
+    403: ("invalid_request_error", "unsupported_country_region_territory", "Country or region not supported."),
+    404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached for requests."),
+    500: ("server_error", None, "The server had an error while processing your request."),
+    503: ("server_error", None, "The engine is currently overloaded, please try again later."),
+}
+
+
+def openai_dialect(name: str) -> Dialect:
+    """`name` is the provider that speaks it."""
+    return Dialect(
+        name=name,
+        content_type="text/event-stream; charset=utf-8",
+        key_given=_key_given,
+        missing_header=_missing_header,
+        read=_read,
+        document=completion_document,
+        frames=chunk_frames,
+        error=_error,
+        error_frame=_error_frame,
+        headers=_headers,
+        response_id=completion_id,
+    )
+
+
+def model_list(created_s: int) -> dict[str, Any]:
+    """What `GET /models` answers; other names are accepted all the same."""
+    names = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5-mini", "o4-mini", "Llama-4-Scout-17B-16E-Instruct-FP8")
+    models = [{"id": name, "object": "model", "created": created_s, "owned_by": "simulator"} for name in names]
+    return {"object": "list", "data": models}
+
+
+def _key_given(headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
+    scheme, _, key = headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and bool(key.strip())
+
+
+def _missing_header(headers: Mapping[str, str]) -> str | None:
+    return None
+
+
+def _read(body: dict[str, Any], model: str, stream: bool) -> Conversation:
+    return read_request(body)
+
+
+def _error(status: int, message: str | None, code: str | None, envelope: Envelope) -> dict[str, Any]:
+    kind, usual_code, usual_message = _ERRORS.get(status, _ERRORS[500] if status >= 500 else _ERRORS[400])
+    return {"error": {"message": message or usual_message, "type": kind, "param": None, "code": code or usual_code}}
+
+
+def _error_frame(envelope: Envelope) -> bytes:
+    return data_event(_error(500, None, None, envelope))
+
+
+def _headers(envelope: Envelope) -> dict[str, str]:
+    return {"x-request-id": f"req_{envelope.token}", "openai-version": "2020-10-01", "openai-processing-ms": "1"}
