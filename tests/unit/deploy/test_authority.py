@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+
 from gateway_authority.__main__ import main
 from gateway_authority.authority import Authority
 from gateway_authority.directory import issue_directory, read_credential, write_credential

@@ -1,0 +1,195 @@
+"""Real servers for tests: a private Postgres and a private RabbitMQ, over mutual TLS, on free ports.
+
+They are the runner's own (deploy/local), so a test meets what `make start` starts.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway_local.account import unprivileged_account
+from gateway_local.command import Command
+from gateway_local.postgres import PostgresServer
+from gateway_local.postgres_binaries import choose, distribution_binaries
+from gateway_local.rabbitmq import RabbitServer
+
+from gateway_authority.authority import Authority
+from gateway_authority.directory import issue_directory, read_credential, write_credential
+from gateway_authority.profile import DEFAULT_DEPLOYMENT, USAGES, LeafProfile, role_profile
+from gateway_shared.tls import TlsFiles
+
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def private_folder() -> Path:
+    """A temporary folder that Postgres' account can reach, which pytest's own it cannot."""
+    folder = Path(tempfile.mkdtemp(prefix="agent-gateway-"))
+    folder.chmod(0o711)
+    return folder
+
+
+def wait_until(condition: Callable[[], bool], *, what: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s:.0f} s"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """A folder of issued leaves, and the authority to issue odd ones."""
+
+    folder: Path
+    authority: Authority
+
+    @classmethod
+    def issue(cls, folder: Path) -> "Certificates":
+        issue_directory(
+            folder, deployment=DEFAULT_DEPLOYMENT, roles=USAGES, now=datetime.now(UTC), lifetime=timedelta(days=2)
+        )
+        credential = read_credential(folder, "ca")
+        assert credential is not None
+        return cls(folder, Authority.load(credential))
+
+    def files(self, name: str) -> TlsFiles:
+        return TlsFiles(self.folder / "ca.pem", self.folder / f"{name}.pem", self.folder / f"{name}.key")
+
+    def profile(self, role: str) -> LeafProfile:
+        """What the role's leaf says, to be changed with `dataclasses.replace`."""
+        return role_profile(role, deployment=DEFAULT_DEPLOYMENT, now=datetime.now(UTC), lifetime=timedelta(days=2))
+
+    def issue_odd(self, name: str, profile: LeafProfile, *, authority: Authority | None = None) -> TlsFiles:
+        """A leaf that says `profile`, signed by our authority or another one."""
+        write_credential(self.folder, name, (authority or self.authority).issue(profile))
+        return self.files(name)
+
+
+class RunningServer:
+    """One server process that a test may kill, pause and start again; its port and its data stay."""
+
+    def __init__(self, name: str, command: Callable[[], Command], is_ready: Callable[[int], bool], log: Path) -> None:
+        self._name, self._command, self._is_ready, self.log = name, command, is_ready, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self._process = process = self._command().start(self.log)
+
+        def is_ready() -> bool:
+            assert process.poll() is None, f"{self._name} ended while starting:\n{self.log.read_text()[-3000:]}"
+            return self._is_ready(process.pid)
+
+        wait_until(is_ready, what=f"{self._name} being ready")
+
+    def kill(self) -> None:
+        """SIGKILL, and the process is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(self._command().stop_signal)
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _end(self, with_signal: signal.Signals) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(with_signal)
+        self.resume()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_TIMEOUT_S)
+
+
+class Postgres(RunningServer):
+    """Roles operator, edge, router, billing and billing_reader on the database `gateway`; nothing is migrated."""
+
+    def __init__(self, folder: Path, certificates: Certificates) -> None:
+        account = unprivileged_account(folder / "data")
+        binaries = choose(distribution_binaries(), made_by=None)
+        assert binaries is not None, "no PostgreSQL server here: apt-get install postgresql"
+        # a killed process loses nothing without fsync: only a crash of the machine would
+        self._server = PostgresServer(folder, binaries, account, free_ports(1)[0], {"fsync": "off"})
+        self._server.prepare(certificates.folder)
+        self._certificates = certificates
+        super().__init__("Postgres", self._server.command, self._server.is_ready, folder.with_suffix(".log"))
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    def dsn(self, role: str) -> str:
+        return f"postgresql://{role}@localhost:{self.port}/gateway"
+
+    def tls_files(self, role: str) -> TlsFiles:
+        return self._certificates.files(role)
+
+
+class RabbitMq(RunningServer):
+    """Users router and billing, as in deployment; nothing is declared."""
+
+    def __init__(self, folder: Path, certificates: Certificates) -> None:
+        self._server = RabbitServer(folder, certificates.folder, *free_ports(3))
+        self._server.prepare()
+        self._certificates = certificates
+        self._epmd: subprocess.Popen[bytes] | None = None
+        log = folder.with_suffix(".log")
+        super().__init__("RabbitMQ", self._server.command, lambda _: self._server.is_ready(), log)
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        return f"amqps://localhost:{self.port}/"
+
+    def tls_files(self, role: str) -> TlsFiles:
+        return self._certificates.files(role)
+
+    def control(self, *arguments: str) -> str:
+        """Runs rabbitmqctl against this node (about a second)."""
+        return self._server.control_command(*arguments).run()
+
+    def start(self) -> None:
+        if self._epmd is None:
+            self._epmd = self._server.epmd_command().start(self.log)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._epmd is not None:
+            self._epmd.terminate()
+            self._epmd.wait(STOP_TIMEOUT_S)
+            self._epmd = None
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
