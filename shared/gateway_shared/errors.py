@@ -9,6 +9,7 @@
     ├── NotFound                    404 not_found
     │   └── ModelNotFound           404 model_not_found
     ├── MethodNotAllowed            405 method_not_allowed
+    ├── RequestTimedOut             408 request_timeout
     ├── BodyTooLarge                413 body_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     ├── RateLimitExceeded           429 rate_limit_exceeded (with retry_after_s)
@@ -105,6 +106,13 @@ class MethodNotAllowed(GatewayError):
     type = "invalid_request_error"
     code = "method_not_allowed"
     default_message = "This address does not take this method."
+
+
+class RequestTimedOut(GatewayError):
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
+    default_message = "The request body did not arrive in time."
 
 
 class BodyTooLarge(GatewayError):
