@@ -1,7 +1,7 @@
 #!/venv/bin/python
-"""The container's health check: status 0 when the service answers `/ready` with 200 on its operations port.
+"""The containers' health check: status 0 when the service in this container answers 200.
 
-What a service that is not ready answers, with the dependency it misses, is shown by `docker inspect`.
+What a service that is not ready answers, the dependency it misses with it, is kept by `docker inspect`.
 """
 
 import os
@@ -9,15 +9,20 @@ import sys
 import urllib.error
 import urllib.request
 
-_PORTS = {"edge": "9080", "router": "9081", "billing": "9082"}
+_READINESS = {  # the setting that moves the port, its default, the path
+    "edge": ("EDGE_OPS_PORT", "9080", "/ready"),
+    "router": ("ROUTER_OPS_PORT", "9081", "/ready"),
+    "billing": ("BILLING_OPS_PORT", "9082", "/ready"),
+    "simulator": ("SIMULATOR_PORT", "19001", "/health"),
+}
 _TIMEOUT_S = 4.0
 
 
 def main() -> int:
-    service = os.environ["SERVICE"]
-    port = os.environ.get(f"{service.upper()}_OPS_PORT") or _PORTS[service]
+    setting, default, path = _READINESS[os.environ["SERVICE"]]
+    url = f"http://127.0.0.1:{os.environ.get(setting) or default}{path}"
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=_TIMEOUT_S):
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S):
             return 0
     except urllib.error.HTTPError as error:
         print(error.code, error.read().decode(errors="replace"))
