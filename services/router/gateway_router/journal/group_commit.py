@@ -17,10 +17,14 @@ from gateway_router.metering_metrics import FSYNC_SECONDS
 
 @dataclass(slots=True)
 class CommitGroup:
-    """Records that become durable together. `closed` are segments that were filled, to be synced and closed."""
+    """Records that become durable together.
+
+    `settled` holds each settle's future and the number of the segment with its call's intent;
+    `filled` are the segments that were filled meanwhile, to be synced and closed.
+    """
 
     writer: SegmentWriter
-    settled: list[tuple[asyncio.Future[None], str]] = field(default_factory=list)
+    settled: list[tuple[asyncio.Future[None], int]] = field(default_factory=list)
     filled: list[SegmentWriter] = field(default_factory=list)
     is_new_segment: bool = False
     end: Position = field(default_factory=Position)

@@ -63,7 +63,8 @@ class Journal:
     @property
     def oldest_open_segment(self) -> int:
         """Recovery has to look for calls that were cut off from this segment on."""
-        return min(self._open.values(), default=self.durable.segment)
+        waiting = [number for group in (*self._submitted, self._group) for _, number in group.settled]
+        return min((*self._open.values(), *waiting), default=self.durable.segment)
 
     def intent(self, event: UsageEvent) -> None:
         """Before the provider is called: write(2) has returned. Raises JournalUnavailable.
@@ -74,8 +75,12 @@ class Journal:
         self._open[event.event_id] = self._writer.segment.number
 
     def checkpoint(self, event: UsageEvent) -> None:
-        """In a long stream: `event` replaces what the intent said. Raises JournalUnavailable."""
-        self._append(FrameKind.CHECKPOINT, 0, event.to_json())
+        """In a long stream: `event` replaces what the intent said. Raises JournalUnavailable.
+
+        Nothing is written for a call that is settled: its terminal record stays its last.
+        """
+        if event.event_id in self._open:
+            self._append(FrameKind.CHECKPOINT, 0, event.to_json())
 
     def settle(self, build: Callable[[str, int], UsageEvent]) -> asyncio.Future[None]:
         """Appends the call's terminal record; the future is done when it is durable.
@@ -88,10 +93,9 @@ class Journal:
         self._append(FrameKind.SETTLE, sequence, event.to_json())
         self._sequence = sequence
         durable: asyncio.Future[None] = self._loop.create_future()
-        group = self._group
-        group.settled.append((durable, event.event_id))
-        group.last_sequence = sequence
-        self._schedule_commit(len(group.settled))
+        opened_in = self._open.pop(event.event_id, self._writer.segment.number)
+        self._group.settled.append((durable, opened_in))
+        self._schedule_commit()
         return durable
 
     async def close(self) -> None:
@@ -125,9 +129,9 @@ class Journal:
         self._group.writer = self._writer = writer
         self._group.is_new_segment = True
 
-    def _schedule_commit(self, records: int) -> None:
+    def _schedule_commit(self) -> None:
         # a lone call waits for nobody; with others open, a short delay lets them share one fdatasync
-        if records >= GROUP_RECORDS or len(self._open) <= records:
+        if len(self._group.settled) >= GROUP_RECORDS or not self._open:
             self._submit()
         elif self._group_timer is None:
             self._group_timer = self._loop.call_later(GROUP_DELAY_S, self._submit)
@@ -149,8 +153,7 @@ class Journal:
         self.durable_sequence = groups[-1].last_sequence
         for group in groups:
             self._submitted.popleft()
-            for durable, event_id in group.settled:
-                self._open.pop(event_id, None)
+            for durable, _ in group.settled:
                 if not durable.done():
                     durable.set_result(None)
         self.on_durable()
