@@ -16,7 +16,7 @@ async def create_pool(
     dsn: str, files: TlsFiles, *, application_name: str, max_size: int = 4, command_timeout_s: float = 10.0
 ) -> asyncpg.Pool:
     """Connects lazily: a database that is away at start does not keep the process from starting."""
-    return asyncpg.create_pool(
+    return await asyncpg.create_pool(
         dsn,
         ssl=client_context(files),
         min_size=0,
