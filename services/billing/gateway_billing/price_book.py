@@ -1,0 +1,104 @@
+"""Which rates count for an event: the model's name, the moment, and the books' precedence. Pure.
+
+A version replaces the earlier version of its book as a whole, from its `effective_from` on; the
+book with the higher precedence counts where several price a model. When no version in force at the
+event's time prices the model, the earliest later one that does is used, and the rating says so.
+
+Names are compared without regard to case, first as the provider served it, then as it was asked
+for (never the client's word: after a fallback that is another model), each also without the
+provider's own name in front; last, a dated name without its date, since providers keep a price
+across the snapshots of a model, and those that differ are in the map under their dates.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from gateway_billing.price_file import ModelPrice
+
+_DATE = re.compile(r"[-@](?:20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d)$")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceVersion:
+    """One imported file, without its prices."""
+
+    version_id: int
+    book: str
+    precedence: int
+    effective_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPrice:
+    """The price of a model, and in words what is not plain about it ("" when nothing)."""
+
+    version: PriceVersion
+    price: ModelPrice
+    remark: str
+
+
+class PriceBook:
+    """All versions of all books, looked up by provider, model and time."""
+
+    def __init__(self, versions: Iterable[tuple[PriceVersion, Iterable[ModelPrice]]]) -> None:
+        loaded = sorted(versions, key=lambda item: (item[0].effective_from, item[0].version_id))
+        self._versions = [version for version, _ in loaded]
+        self._starts = [version.effective_from for version in self._versions]
+        self._prices = {
+            version.version_id: {(price.provider, price.model.casefold()): price for price in prices}
+            for version, prices in loaded
+        }
+        self._found = lru_cache(maxsize=4096)(self._search)
+
+    @property
+    def version_ids(self) -> frozenset[int]:
+        return frozenset(self._prices)
+
+    def find(self, provider: str, model_served: str | None, model_upstream: str, *, at: datetime) -> FoundPrice | None:
+        return self._found(provider, model_served, model_upstream, bisect_right(self._starts, at))
+
+    def _search(
+        self, provider: str, model_served: str | None, model_upstream: str, versions_begun: int
+    ) -> FoundPrice | None:
+        order = self._in_order(versions_begun)
+        for name, name_remark in _names(provider, model_served, model_upstream):
+            for version, time_remark in order:
+                price = self._prices[version.version_id].get((provider, name))
+                if price is not None:
+                    remark = "; ".join(part for part in (name_remark, time_remark) if part)
+                    return FoundPrice(version, price, remark)
+        return None
+
+    def _in_order(self, versions_begun: int) -> list[tuple[PriceVersion, str]]:
+        """The version of each book in force, then those that begin later; both by precedence."""
+        in_force = {version.book: version for version in self._versions[:versions_begun]}
+        later = self._versions[versions_begun:]
+        return [
+            *((version, "") for version in sorted(in_force.values(), key=_by_precedence)),
+            *(
+                (version, f"by rates of {version.effective_from:%Y-%m-%d %H:%M} UTC, after the event")
+                for version in sorted(later, key=_by_precedence)
+            ),
+        ]
+
+
+def _by_precedence(version: PriceVersion) -> int:
+    return -version.precedence
+
+
+def _names(provider: str, model_served: str | None, model_upstream: str) -> Iterator[tuple[str, str]]:
+    """Names to look up, best first, each with what is not plain about it."""
+    exact: dict[str, str] = {}
+    for name, remark in ((model_served, ""), (model_upstream, "by the name asked for" if model_served else "")):
+        if name:
+            exact.setdefault(name.casefold(), remark)
+            exact.setdefault(name.casefold().removeprefix(f"{provider}/"), remark)
+    yield from exact.items()
+    for name in exact:
+        undated = _DATE.sub("", name)
+        if undated not in exact:
+            yield undated, "by the name without its date"

@@ -1,0 +1,168 @@
+"""Our price format: JSON that a person can review in a diff. Pure: bytes in, prices out.
+
+    {"format": "agent-gateway-prices/1", "book": "overrides", "precedence": 100,
+     "source": "...", "source_version": "...", "source_sha256": null, "effective_from": "2026-01-01T00:00:00Z",
+     "models": [{"provider": "meta", "model": "Llama-3.3-70B-Instruct", "aliases": ["llama-3.3-70b"],
+                 "source": "https://...", "source_date": "2026-11-23", "note": "...", "free": false,
+                 "rates": {"standard": {"0": {"input": 880000000, "output": 880000000}}}}]}
+
+Rates are integers, nano-USD per million tokens, by service tier, then by the input tokens above
+which they count, then by kind of token. A rate of 0 needs `"free": true`: elsewhere 0 often means
+that nobody filled it in. Without `effective_from` the rates count from the import on.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+import orjson
+
+from gateway_billing.pricing import TOKEN_KINDS, RateKey, Rates
+
+FORMAT = "agent-gateway-prices/1"
+MAX_RATE = 10**15
+"""1,000 USD for a thousand tokens: anything above is a slip of the unit."""
+
+
+class PriceFileInvalid(ValueError):
+    """One line per thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """The rates of one model under one name; an alias is a ModelPrice of its own."""
+
+    provider: str
+    model: str
+    rates: Rates
+    source: str
+    source_date: date | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """One file. `content_sha256` is over the parsed content, so that white space does not make a version."""
+
+    book: str
+    precedence: int
+    source: str
+    source_version: str
+    source_sha256: str | None
+    effective_from: datetime | None
+    models: tuple[ModelPrice, ...]
+    content_sha256: str
+
+
+def parse_price_file(data: bytes) -> PriceFile:
+    """Raises PriceFileInvalid with all problems at once."""
+    try:
+        content = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise PriceFileInvalid([f"not JSON: {error}"]) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise PriceFileInvalid([f'"format" is not "{FORMAT}"'])
+    problems: list[str] = []
+    for name, kind in (("book", str), ("precedence", int), ("source", str), ("source_version", str), ("models", list)):
+        if type(content.get(name)) is not kind or content[name] == "":
+            problems.append(f'"{name}" is not a {kind.__name__}')
+    if problems:
+        raise PriceFileInvalid(problems)
+    effective_from = _moment(content.get("effective_from"), problems)
+    models = _models(content["models"], problems)
+    if problems:
+        raise PriceFileInvalid(problems)
+    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return PriceFile(
+        book=content["book"],
+        precedence=content["precedence"],
+        source=content["source"],
+        source_version=content["source_version"],
+        source_sha256=content.get("source_sha256"),
+        effective_from=effective_from,
+        models=models,
+        content_sha256=hashlib.sha256(canonical).hexdigest(),
+    )
+
+
+def _models(entries: list[object], problems: list[str]) -> tuple[ModelPrice, ...]:
+    models: dict[tuple[str, str], ModelPrice] = {}
+    for number, entry in enumerate(entries):
+        where = f"models[{number}]"
+        try:
+            if not isinstance(entry, dict):
+                raise ValueError("is not an object")  # noqa: TRY004 - the file is wrong, not the program
+            where = f"{entry.get('provider')}/{entry.get('model')}"
+            for price in _named(entry):
+                name = (price.provider, price.model.casefold())
+                if name in models:
+                    raise ValueError(f"{price.model} is there twice")
+                models[name] = price
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+    return tuple(models.values())
+
+
+def _named(entry: Mapping[str, object]) -> list[ModelPrice]:
+    """The model and its aliases. Raises ValueError."""
+    provider, model = _text(entry, "provider"), _text(entry, "model")
+    source_date = entry.get("source_date")
+    aliases = entry.get("aliases", [])
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias for alias in aliases):
+        raise ValueError('"aliases" is not a list of names')
+    price = ModelPrice(
+        provider=provider,
+        model=model,
+        rates=_rates(entry.get("rates"), is_free=entry.get("free") is True),
+        source=_text(entry, "source"),
+        source_date=date.fromisoformat(str(source_date)) if source_date is not None else None,
+        note=_text(entry, "note") if entry.get("note") is not None else None,
+    )
+    return [price, *(replace(price, model=alias) for alias in aliases)]
+
+
+def _rates(tiers: object, *, is_free: bool) -> dict[RateKey, int]:
+    if not isinstance(tiers, dict) or not tiers:
+        raise ValueError('"rates" is empty')
+    rates: dict[RateKey, int] = {}
+    for tier, thresholds in tiers.items():
+        if not isinstance(thresholds, dict):
+            raise ValueError(f"tier {tier} is not an object of thresholds")  # noqa: TRY004 - as above
+        for threshold, by_kind in thresholds.items():
+            if not threshold.isascii() or not threshold.isdigit() or not isinstance(by_kind, dict):
+                raise ValueError(f"threshold {threshold!r} is not a number of tokens with rates")
+            for kind, rate in by_kind.items():
+                if kind not in TOKEN_KINDS:
+                    raise ValueError(f"{kind!r} is not one of {', '.join(TOKEN_KINDS)}")
+                if type(rate) is not int or not 0 <= rate <= MAX_RATE:
+                    raise ValueError(f"{kind}: {rate!r} is not a rate in integer nano-USD per million tokens")
+                if rate == 0 and not is_free:
+                    raise ValueError(f'{kind}: a rate of 0 needs "free": true')
+                rates[RateKey(kind, tier, int(threshold))] = rate
+    return rates
+
+
+def _text(entry: Mapping[str, object], name: str) -> str:
+    text = entry.get(name)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(f'"{name}" is not a text')
+    return text
+
+
+def _moment(text: object, problems: list[str]) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        problems.append(f'"effective_from" {text!r} is not RFC 3339')
+        return None
+    if moment.tzinfo is None:
+        problems.append('"effective_from" has no time zone')
+        return None
+    return moment.astimezone(UTC)

@@ -1,0 +1,114 @@
+"""From token counts and rates to integer nano-USD. Pure.
+
+A rate is nano-USD per million tokens, found by kind of token, service tier and context threshold.
+The rules, each chosen so that a gap in the price book is told rather than guessed:
+
+- the parts of a total are taken out of it first, so nothing is counted twice;
+- the highest threshold that the request's input exceeds counts for all its tokens, output included;
+- every kind of token that occurs needs a rate in that tier at that threshold. Only reasoning falls
+  back, to the output rate, since providers bill it as output unless they publish otherwise. A cached
+  token is never billed at the full rate, nor a one-hour cache write at the five-minute rate;
+- the tier is the one in the provider's answer. Cached and audio tokens are taken as disjoint.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from gateway_shared.usage_event import TokenCounts
+
+TokenKind = Literal[
+    "input", "cached_input", "cache_write_5m", "cache_write_1h", "input_audio", "output", "reasoning", "output_audio"
+]
+TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)
+
+STANDARD_TIER = "standard"
+_TIER_NAMES = {
+    "": STANDARD_TIER,
+    "auto": STANDARD_TIER,
+    "default": STANDARD_TIER,
+    "on_demand": STANDARD_TIER,
+    "standard_only": STANDARD_TIER,
+    "batches": "batch",
+}
+"""What providers call the tiers that we name otherwise; any other name is looked up as it is."""
+
+MAX_NANO_USD = 2**63 - 1
+_TOKENS_PER_RATE = 1_000_000
+
+
+class Unpriced(Exception):
+    """No amount can be stated; the text says which rate is missing."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RateKey:
+    """What a rate is for; `context_above_tokens` 0 is for any request."""
+
+    kind: TokenKind
+    service_tier: str = STANDARD_TIER
+    context_above_tokens: int = 0
+
+
+Rates = Mapping[RateKey, int]
+"""Nano-USD per million tokens."""
+
+
+def cost_nano_usd(tokens: TokenCounts, service_tier: str | None, rates: Rates) -> int:
+    """The cost of one attempt, rounded half up once, at the end. Raises Unpriced."""
+    tier = tier_name(service_tier)
+    threshold = _threshold(tokens.input_tokens, rates)
+    total = 0
+    for kind, count in disjoint_parts(tokens).items():
+        if count:
+            total += count * _rate(kind, tier, threshold, rates)
+    amount = (total + _TOKENS_PER_RATE // 2) // _TOKENS_PER_RATE
+    if amount > MAX_NANO_USD:
+        raise Unpriced("the amount is beyond any bill")
+    return amount
+
+
+def tier_name(service_tier: str | None) -> str:
+    """Our name for a provider's service tier."""
+    name = (service_tier or "").casefold()
+    return _TIER_NAMES.get(name, name)
+
+
+def disjoint_parts(tokens: TokenCounts) -> dict[TokenKind, int]:
+    """Every token once, by the kind it is billed as. Raises Unpriced when the parts exceed their total."""
+    text_input = tokens.input_tokens - (
+        tokens.cached_input_tokens
+        + tokens.cache_write_5m_tokens
+        + tokens.cache_write_1h_tokens
+        + tokens.input_audio_tokens
+    )
+    text_output = tokens.output_tokens - tokens.reasoning_tokens - tokens.output_audio_tokens
+    if text_input < 0:
+        raise Unpriced("cached, cache-write and audio tokens exceed the input tokens")
+    if text_output < 0:
+        raise Unpriced("reasoning and audio tokens exceed the output tokens")
+    return {
+        "input": text_input,
+        "cached_input": tokens.cached_input_tokens,
+        "cache_write_5m": tokens.cache_write_5m_tokens,
+        "cache_write_1h": tokens.cache_write_1h_tokens,
+        "input_audio": tokens.input_audio_tokens,
+        "output": text_output,
+        "reasoning": tokens.reasoning_tokens,
+        "output_audio": tokens.output_audio_tokens,
+    }
+
+
+def _threshold(input_tokens: int, rates: Rates) -> int:
+    """The highest threshold of the model, in whatever tier, that the input exceeds."""
+    return max((key.context_above_tokens for key in rates if key.context_above_tokens < input_tokens), default=0)
+
+
+def _rate(kind: TokenKind, tier: str, threshold: int, rates: Rates) -> int:
+    candidates: tuple[TokenKind, ...] = ("reasoning", "output") if kind == "reasoning" else (kind,)
+    for candidate in candidates:
+        rate = rates.get(RateKey(candidate, tier, threshold))
+        if rate is not None:
+            return rate
+    above = f" above {threshold} input tokens" if threshold else ""
+    raise Unpriced(f"no rate for {kind} tokens in service tier {tier}{above}")

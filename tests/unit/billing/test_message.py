@@ -1,0 +1,73 @@
+"""Reading broker messages: every line ends as an event or as poison, and takes no neighbour with it."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_billing.message import EVENT_COLUMNS, read_message
+from tests.unit.billing.usage_events import usage_event
+
+
+def line(**changes: Any) -> bytes:
+    return orjson.dumps(orjson.loads(usage_event().to_json()) | changes)
+
+
+def test_a_message_of_several_lines_is_several_events() -> None:
+    events, poison = read_message(line(sequence=1) + b"\n" + line(sequence=2) + b"\n")
+    assert [event.sequence for event in events] == [1, 2]
+    assert poison == []
+
+
+def test_a_row_has_the_columns_in_their_order() -> None:
+    (event,), _ = read_message(line(started_at="2026-11-23T20:00:00.000001+01:00", stream=False))
+    row = dict(zip(EVENT_COLUMNS, event.row, strict=True))
+    assert row["event_id"] == event.event_id
+    assert row["started_at"] == datetime(2026, 11, 23, 19, 0, 0, 1, UTC)
+    assert row["stream"] is False
+    assert row["input_tokens"] == 9
+    assert row["schema_version"] == 1
+
+
+def test_a_bad_line_is_kept_as_it_came_beside_its_neighbours() -> None:
+    bad = line(status="happy", sequence=2)
+    events, poison = read_message(b"\n".join([line(sequence=1), bad, line(sequence=3)]))
+    assert [event.sequence for event in events] == [1, 3]
+    assert [(one.raw, one.sequence, one.tenant_id) for one in poison] == [(bad, 2, "default")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"event_id": "chatcmpl-1"}, "not a UUID"),
+        ({"event_id": str(uuid.uuid4())}, "not a UUIDv7"),
+        ({"started_at": "2026-11-23T20:00:00"}, "no time zone"),
+        ({"started_at": "yesterday"}, "not RFC 3339"),
+        ({"duration_us": 2**62}, "beyond the calendar"),
+        ({"schema_version": 99}, "unknown schema_version 99"),
+        ({"model_served": "a\0b"}, "model_served is not a text"),
+    ],
+)
+def test_what_the_ledger_could_not_hold_is_poison_with_its_reason(changes: dict[str, Any], error: str) -> None:
+    events, poison = read_message(line(**changes))
+    assert events == []
+    assert error in poison[0].error
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b"not json", b"[1]", b'{"tenant_id": 5, "sequence": -1}', b"\xff\xfe"])
+def test_a_body_that_is_no_event_is_one_poison(body: bytes) -> None:
+    events, poison = read_message(body)
+    assert (events, len(poison)) == ([], 1)
+    assert (poison[0].raw, poison[0].tenant_id, poison[0].sequence) == (body, None, None)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_no_line_is_lost_and_none_raises(lines: list[bytes]) -> None:
+    body = b"\n".join(lines)
+    events, poison = read_message(body)
+    whole = [part for part in body.split(b"\n") if part.strip()]
+    assert len(events) + len(poison) == max(1, len(whole))
