@@ -51,6 +51,43 @@ class Home:
 
     folder: Path
 
+    @property
+    def certificates(self) -> Path:
+        return self.folder / "certificates"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys.json"
+
+    @property
+    def run_file(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
+    def ports(self) -> Path:
+        return self.folder / "ports.json"
+
+    @property
+    def rabbitmq(self) -> Path:
+        return self.folder / "rabbitmq"
+
+    @property
+    def outcome(self) -> Path:
+        """How the last start ended: `state` is ready or failed, then with `problem`."""
+        return self.folder / "start.json"
+
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Home":
         return cls(Path(os.path.abspath(environ.get("AGENT_GATEWAY_HOME") or TOOLS)))  # noqa: PTH100 - links are kept

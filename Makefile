@@ -1,0 +1,65 @@
+# Agent Gateway. `make` alone says what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first Python from 3.11 up; the distribution's is preferred, being built with profile-guided optimisation.
+PYTHON := $(shell for python in $(PYTHON) /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
+ifeq ($(PYTHON),)
+$(error Python 3.11 or newer is needed and was not found. Debian: apt-get install python3 python3-venv)
+endif
+
+LOCAL := PYTHONPATH=deploy/local $(PYTHON) -m gateway_local
+DEV := .local/venvs/dev/bin
+PACKAGES := shared services/edge services/router services/billing simulator deploy/authority deploy/local
+
+.PHONY: help
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PORT_BASE=18000 moves all ports, AGENT_GATEWAY_HOME=folder the data: a second stack beside the first."
+
+.PHONY: run start stop clean
+run:  ## Set up what is missing, start everything, follow the logs; Ctrl-C stops it all
+	@$(LOCAL) run
+
+start:  ## The same in the background; returns when every service is ready
+	@$(LOCAL) start
+
+stop:  ## Stop what `start` started; the data is kept
+	@$(LOCAL) stop
+
+clean:  ## Stop, and remove the data (database, queue, journal, keys, certificates, logs)
+	@$(LOCAL) clean
+
+.PHONY: develop test test-long test-compose lint bench
+develop:
+	@$(LOCAL) develop
+
+test: develop  ## Everything that must pass
+	$(DEV)/pytest -m "not long"
+
+test-long: develop  ## Long faults and soak
+	$(DEV)/pytest -m long
+
+test-compose: develop  ## The compose stack on the container engine that `docker` reaches
+	$(DEV)/pytest tests/compose
+
+lint: develop  ## Formatting, types, layers, dependencies, dead code
+	$(DEV)/ruff format --check .
+	$(DEV)/ruff check .
+	$(DEV)/mypy $(PACKAGES) tests bench
+	$(DEV)/lint-imports
+	@for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(DEV)/deptry . --config $(CURDIR)/pyproject.toml) || exit 1; done
+	$(DEV)/vulture
+
+bench: develop  ## CPU per request, on a running stack (`make start` first)
+	$(DEV)/python bench/first_light.py
+
+.PHONY: lock compose-credentials
+lock:  ## Make every lock file anew
+	@$(LOCAL) lock
+
+compose-credentials:  ## Keys and the billing reader's certificate of the running compose stack
+	@$(PYTHON) deploy/compose/credentials.py
