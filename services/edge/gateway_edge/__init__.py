@@ -1,0 +1,3 @@
+"""The edge: the public API of Agent Gateway."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,82 @@
+"""Settings of the edge, read from the environment (docs/api.md lists what users may want to change)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway_shared.settings import Secret, SettingsInvalid, setting
+from gateway_shared.tls import TlsFiles
+
+_SHORTEST_PEPPER = 16
+
+
+class Pepper(Secret):
+    """What keys and end users' ids are hashed with; a guessable one would make the hashes guessable."""
+
+    __slots__ = ()
+
+    def __init__(self, value: str) -> None:
+        if len(value) < _SHORTEST_PEPPER:
+            raise ValueError(f"shorter than {_SHORTEST_PEPPER} characters; use 32 random bytes in hex")
+        super().__init__(value)
+
+    def reveal_bytes(self) -> bytes:
+        return self.reveal().encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """What every command needs."""
+
+    tls_ca_file: Path = setting("TLS_CA_FILE")
+    tls_cert_file: Path = setting("TLS_CERT_FILE")
+    tls_key_file: Path = setting("TLS_KEY_FILE")
+    postgres_dsn: str = setting("POSTGRES_DSN")
+    log_level: str = setting("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        return TlsFiles(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysSettings(DatabaseSettings):
+    """For `keys`."""
+
+    key_pepper: Pepper = setting("KEY_PEPPER")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeSettings(KeysSettings):
+    """For `serve`. Times in seconds, sizes in bytes."""
+
+    host: str = setting("EDGE_HOST", "127.0.0.1")
+    port: int = setting("EDGE_PORT", 8080)
+    ops_host: str = setting("EDGE_OPS_HOST", "127.0.0.1")
+    ops_port: int = setting("EDGE_OPS_PORT", 9080)
+    router_url: str = setting("ROUTER_URL", "https://localhost:8443")
+    public_metrics: bool = setting("EDGE_PUBLIC_METRICS", False)
+    public_tls_cert: Path | None = setting("EDGE_TLS_CERT", None)
+    public_tls_key: Path | None = setting("EDGE_TLS_KEY", None)
+    max_body_bytes: int = setting("MAX_BODY_BYTES", 32 * 1024 * 1024)
+    max_body_bytes_in_flight: int = setting("MAX_BODY_BYTES_IN_FLIGHT", 512 * 1024 * 1024)
+    max_connections: int = setting("EDGE_MAX_CONNECTIONS", 10_000)
+    requests_per_minute: int = setting("REQUESTS_PER_MINUTE", 600)
+    concurrent_requests: int = setting("CONCURRENT_REQUESTS", 50)
+    drain_s: float = setting("DRAIN_S", 600.0)
+
+    def __post_init__(self) -> None:
+        problems = []
+        if (self.public_tls_cert is None) != (self.public_tls_key is None):
+            problems.append("EDGE_TLS_CERT and EDGE_TLS_KEY: set both or neither")
+        problems += [
+            f"{variable}: must be at least 1"
+            for variable, value in (
+                ("REQUESTS_PER_MINUTE", self.requests_per_minute),
+                ("CONCURRENT_REQUESTS", self.concurrent_requests),
+                ("EDGE_MAX_CONNECTIONS", self.max_connections),
+                ("MAX_BODY_BYTES", self.max_body_bytes),
+            )
+            if value < 1
+        ]
+        if problems:
+            raise SettingsInvalid(problems)

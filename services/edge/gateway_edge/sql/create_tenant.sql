@@ -1,0 +1,1 @@
+INSERT INTO edge.tenant (tenant_id) VALUES ($1) ON CONFLICT DO NOTHING
