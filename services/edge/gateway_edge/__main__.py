@@ -1,0 +1,66 @@
+"""`python -m gateway_edge [serve] | migrate | keys create|revoke|list`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import uvloop
+
+from gateway_edge import keys_command
+from gateway_edge.serve import serve
+from gateway_edge.settings import DatabaseSettings, EdgeSettings, KeysSettings
+from gateway_shared import canonical_log, migrations, postgres
+from gateway_shared.settings import SettingsInvalid, read_settings
+
+_T = TypeVar("_T")
+
+SETTINGS_INVALID = 2
+
+
+def main() -> int:
+    arguments = _arguments()
+    try:
+        if arguments.command == "migrate":
+            return _run(_migrate(read_settings(DatabaseSettings, os.environ)))
+        if arguments.command == "keys":
+            return _run(keys_command.run(arguments, read_settings(KeysSettings, os.environ)))
+        settings = read_settings(EdgeSettings, os.environ)
+    except SettingsInvalid as error:
+        sys.stderr.write(f"The edge cannot start:\n{error}\n")
+        return SETTINGS_INVALID
+    canonical_log.configure("edge", settings.log_level)
+    _run(serve(settings))
+    return 0
+
+
+async def _migrate(settings: DatabaseSettings) -> int:
+    connection = await postgres.connect(
+        settings.postgres_dsn, settings.tls_files, application_name="gateway-edge-migrate"
+    )
+    try:
+        applied = await migrations.migrate(connection, schema="edge", package="gateway_edge")
+    finally:
+        await connection.close()
+    sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
+    return 0
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="gateway_edge", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="the public API (default)")
+    commands.add_parser("migrate", help="bring the database schema `edge` up to date, as its owner")
+    keys_command.add_arguments(commands.add_parser("keys", help="API keys"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""From a request to its grant; every refusal is counted and answered alike for keys that are no good."""
+
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from aiohttp import hdrs, web
+
+from gateway_edge import metrics
+from gateway_edge.credential import CredentialMissing, CredentialsAmbiguous, credential_of
+from gateway_edge.grant import Grant
+from gateway_edge.key_format import KeyKind, digest_of, kind_of
+from gateway_edge.key_limits import LimitReached
+from gateway_edge.request_record import RECORD
+from gateway_edge.resources import GRANTS, LIMITS, SETTINGS
+from gateway_shared.errors import AuthenticationFailed, DatabaseUnavailable, GatewayError, PermissionDenied
+
+
+class KeyMalformed(AuthenticationFailed):
+    """Not a key of ours: its form or its checksum is wrong. The client sees the same as for an unknown one."""
+
+
+_RESULTS: dict[type[GatewayError], metrics.AuthResult] = {
+    CredentialMissing: "missing",
+    CredentialsAmbiguous: "ambiguous",
+    KeyMalformed: "malformed",
+    AuthenticationFailed: "unknown",
+    PermissionDenied: "wrong_kind",
+    DatabaseUnavailable: "unavailable",
+}
+
+
+async def authenticate(request: web.Request, *, kinds: Collection[KeyKind]) -> Grant:
+    """The grant of the request's one key, which has to be of one of `kinds`. Counts the operation, once.
+
+    Raises CredentialsAmbiguous (400), AuthenticationFailed (401), PermissionDenied (403), DatabaseUnavailable (503).
+    """
+    result: metrics.AuthResult = "abandoned"
+    try:
+        grant = await identify(request, kinds=kinds)
+        result = "ok"
+        return grant
+    except GatewayError as error:
+        result = _RESULTS[type(error)]
+        raise
+    finally:
+        metrics.count_authentication(result)
+
+
+async def identify(request: web.Request, *, kinds: Collection[KeyKind]) -> Grant:
+    """As `authenticate`, and not counted."""
+    key = credential_of(request.headers.getall(hdrs.AUTHORIZATION, []), request.headers.getall("x-api-key", []))
+    if kind_of(key) is None:
+        raise KeyMalformed
+    grant = await request.app[GRANTS].find(digest_of(key, request.app[SETTINGS].key_pepper.reveal_bytes()))
+    if grant is None or grant.has_expired(now_unix_s=time.time()):
+        raise AuthenticationFailed
+    record = request[RECORD]
+    record.tenant_id, record.key_id, record.channel = grant.tenant_id, grant.key_id, grant.channel
+    if grant.kind not in kinds:
+        raise PermissionDenied(f"A key of kind '{grant.kind}' may not call this address.")
+    if grant.scopes:
+        # fail-closed: this version makes no scoped keys and would not know what to withhold
+        raise PermissionDenied("This key is limited to scopes that this gateway does not know.")
+    return grant
+
+
+@asynccontextmanager
+async def within_limits(request: web.Request, grant: Grant) -> AsyncIterator[None]:
+    """Holds one of the key's places in flight, however the block is left. Raises LimitReached (429)."""
+    limits = request.app[LIMITS]
+    try:
+        request[RECORD].headers = limits.admit(grant, now_ns=time.monotonic_ns())
+    except LimitReached as error:
+        request[RECORD].headers = dict(error.headers)
+        metrics.LIMITED.labels(error.limit).inc()
+        raise
+    try:
+        yield
+    finally:
+        limits.release(grant)

@@ -1,0 +1,65 @@
+"""Reading a request's body: JSON only, never more than the limit, never slower than allowed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import hdrs, web
+
+from gateway_shared.errors import BadRequest, BodyTooLarge, RequestTimedOut, ServiceUnavailable, UnsupportedMediaType
+
+PATIENCE_S = 30.0
+"""A body may take this long, and longer only while it comes at MINIMUM_BYTES_PER_S or faster."""
+
+MINIMUM_BYTES_PER_S = 16 * 1024
+
+
+class BodyReader:
+    """`max_bytes` for one body; `max_bytes_in_flight` for all that this process holds at once."""
+
+    def __init__(self, *, max_bytes: int, max_bytes_in_flight: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_bytes_in_flight = max_bytes_in_flight
+        self.bytes_in_flight = 0
+
+    @asynccontextmanager
+    async def read_json(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The body, which counts as in flight until the block is left.
+
+        Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut, ServiceUnavailable, BadRequest.
+        """
+        if hdrs.CONTENT_ENCODING in request.headers or request.content_type != "application/json":
+            raise UnsupportedMediaType
+        if (request.content_length or 0) > self._max_bytes:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in self._chunks(request):
+                size += len(chunk)
+                self.bytes_in_flight += len(chunk)
+                if size > self._max_bytes:
+                    raise self._too_large()
+                if self.bytes_in_flight > self._max_bytes_in_flight:
+                    raise ServiceUnavailable("Too many large requests are being read now.", retry_after_s=1.0)
+                chunks.append(chunk)
+            yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        finally:
+            self.bytes_in_flight -= size
+
+    async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not request.content.at_eof():
+            try:
+                async with asyncio.timeout(deadline_s - time.monotonic()):
+                    chunk = await request.content.readany()
+            except TimeoutError as error:
+                raise RequestTimedOut from error
+            except web.RequestPayloadError as error:
+                raise BadRequest("The body's transfer coding is not valid.") from error
+            deadline_s += len(chunk) / MINIMUM_BYTES_PER_S
+            yield chunk
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The request body is larger than the limit of {self._max_bytes} bytes.")

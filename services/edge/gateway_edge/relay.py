@@ -1,0 +1,61 @@
+"""A call over the hop, its answer written to the client as it comes."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from gateway_edge import metrics
+from gateway_edge.request_record import RECORD
+from gateway_edge.resources import ROUTER
+from gateway_shared.errors import RouterUnavailable
+from gateway_shared.hop import HopLost
+from gateway_shared.hop_client import HopResponse
+
+_RETRY_AFTER_S = 1.0
+_RELAYED_HEADERS = frozenset({"content-type", "retry-after", "x-should-retry"})
+_RELAYED_PREFIX = "x-gateway-"
+_EVENT_STREAM = "text/event-stream"
+_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_EVENT_END = b"\n\n"
+
+
+async def relay(request: web.Request, operation: str, head: bytes, body: bytes = b"") -> web.StreamResponse:
+    """The router's answer, sent (a stream) or ready to be sent (anything else).
+
+    A client that leaves cancels the call. Raises RouterUnavailable, also after a stream has begun.
+    """
+    record = request[RECORD]
+    try:
+        async with request.app[ROUTER].request(operation, head, body) as answer:
+            headers = _relayed(answer.headers)
+            if not headers.get("content-type", "").startswith(_EVENT_STREAM):
+                return web.Response(status=answer.status, headers=headers, body=await answer.read())
+            return await _relay_stream(request, answer, headers)
+    except HopLost as error:
+        metrics.HOP_LOST.labels("mid_stream" if record.stream else "before_first_byte").inc()
+        raise RouterUnavailable(retry_after_s=_RETRY_AFTER_S) from error
+
+
+async def _relay_stream(request: web.Request, answer: HopResponse, headers: dict[str, str]) -> web.StreamResponse:
+    chunks = answer.chunks()
+    # before the head is sent, so that a router lost until here is still an ordinary error
+    chunk = await anext(chunks, b"")
+    stream = web.StreamResponse(status=answer.status, headers={**headers, **_STREAM_HEADERS})
+    await stream.prepare(request)
+    request[RECORD].stream = stream
+    try:
+        await stream.write(chunk)
+        async for chunk in chunks:
+            # awaited: a client that reads slowly slows the provider, and nothing piles up here
+            await stream.write(chunk)
+    except HopLost:
+        if not chunk.endswith(_EVENT_END):
+            await stream.write(_EVENT_END)  # the error that follows is an event of its own
+        raise
+    return stream
+
+
+def _relayed(headers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value for name, value in headers.items() if name in _RELAYED_HEADERS or name.startswith(_RELAYED_PREFIX)
+    }

@@ -1,0 +1,61 @@
+"""A router for the edge's tests: the real hop server over real mTLS, its answer a function of the call."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from gateway_shared.call_head import CallHead
+from gateway_shared.hop import CHAT_COMPLETIONS, MODELS
+from gateway_shared.hop_server import HopAnswer, HopCall, Operation, hop_app
+from gateway_shared.tls import TlsFiles, server_context
+
+Answer = Callable[[HopCall, HopAnswer], Awaitable[None]]
+
+COMPLETION = b'{"id":"chatcmpl-1","object":"chat.completion","choices":[]}'
+MODEL_LIST = b'{"object":"list","data":[{"id":"gpt-4o","object":"model"},{"id":"meta/llama-3","object":"model"}]}'
+
+
+async def complete(call: HopCall, answer: HopAnswer) -> None:
+    await answer.send(200, {"Content-Type": "application/json", "X-Gateway-Provider": "openai"}, COMPLETION)
+
+
+class StandInRouter:
+    """`answer` may be replaced by a test; `calls` are those that came, in order."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = complete
+        self.calls: list[HopCall] = []
+        self.url = ""
+
+    @property
+    def heads(self) -> list[CallHead]:
+        return [CallHead.from_json(call.head) for call in self.calls]
+
+    @asynccontextmanager
+    async def running(self, files: TlsFiles, *, port: int = 0) -> AsyncIterator["StandInRouter"]:
+        operations = {
+            CHAT_COMPLETIONS: Operation(self._chat, frozenset({"edge"})),
+            MODELS: Operation(self._models, frozenset({"edge"})),
+        }
+        runner = web.AppRunner(
+            hop_app(operations, deployment="agent-gateway"),
+            handler_cancellation=True,
+            shutdown_timeout=0.1,
+            access_log=None,
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(files))
+        await site.start()
+        self.url = f"https://localhost:{site.port}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def _chat(self, call: HopCall, answer: HopAnswer) -> None:
+        self.calls.append(call)
+        await self.answer(call, answer)
+
+    async def _models(self, call: HopCall, answer: HopAnswer) -> None:
+        await answer.send(200, {"Content-Type": "application/json"}, MODEL_LIST)
