@@ -1,0 +1,43 @@
+"""Collecting deliveries into a batch: by number of messages, number of events, or time, whichever is first."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from gateway_billing.message import PoisonEvent, ReceivedEvent, read_message
+from gateway_billing.subscription import Subscription
+
+MAX_MESSAGES = 200
+MAX_EVENTS = 2000
+MAX_WAIT_S = 0.05
+
+
+@dataclass(slots=True)
+class Batch:
+    messages: list[AbstractIncomingMessage] = field(default_factory=list)
+    events: list[ReceivedEvent] = field(default_factory=list)
+    poison: list[PoisonEvent] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.messages) >= MAX_MESSAGES or len(self.events) >= MAX_EVENTS
+
+    def add(self, message: AbstractIncomingMessage) -> None:
+        events, poison = read_message(message.body)
+        self.messages.append(message)
+        self.events += events
+        self.poison += poison
+
+
+async def next_batch(subscription: Subscription) -> Batch:
+    """Waits for a first message, then at most MAX_WAIT_S for more. Raises SubscriptionEnded."""
+    batch = Batch()
+    batch.add(await subscription.next_message())
+    try:
+        async with asyncio.timeout(MAX_WAIT_S):
+            while not batch.is_full:
+                batch.add(await subscription.next_message())
+    except TimeoutError:
+        return batch
+    return batch

@@ -1,0 +1,134 @@
+"""The consumer: takes batches from the queue into the ledger, and acknowledges what is durable there.
+
+While the database is away the subscription is given up, so that what is in hand goes back once
+instead of round and round; while the broker is away it reconnects. Both wait with jitter, and both
+end by themselves.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from random import SystemRandom
+
+import asyncpg
+
+from gateway_billing import metrics
+from gateway_billing.backoff import Backoff
+from gateway_billing.batch import Batch, next_batch
+from gateway_billing.database import DatabaseAway, borrowed
+from gateway_billing.ledger import Ledger, Recorded
+from gateway_billing.prices import Prices
+from gateway_billing.subscription import Subscription, SubscriptionEnded, connected, subscribed
+from gateway_shared import canonical_log
+from gateway_shared.tls import TlsFiles
+
+
+class Consumer:
+    def __init__(self, amqp_url: str, files: TlsFiles, pool: asyncpg.Pool, prices: Prices) -> None:
+        self._amqp_url = amqp_url
+        self._files = files
+        self._pool = pool
+        self._prices = prices
+        self._ledger = Ledger(pool)
+        self._stopping = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._backoff = Backoff(SystemRandom().uniform)
+
+    def stop(self) -> None:
+        """`run` returns once the batch in hand is recorded and acknowledged."""
+        self._stopping.set()
+        if self._subscription is not None:
+            self._subscription.end("stopping")
+
+    async def check(self) -> str | None:
+        """For `/health`: None while the queues are consumed."""
+        is_consuming = self._subscription is not None and self._subscription.is_alive
+        return None if is_consuming else "the queues are not consumed"
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                await self._wait_for_database()
+                async with connected(self._amqp_url, self._files) as connection:
+                    while not self._stopping.is_set():
+                        async with subscribed(connection) as subscription:
+                            await self._consume(subscription)
+            except SubscriptionEnded as error:
+                if not self._stopping.is_set():
+                    await self._pause("broker", str(error))
+            except DatabaseAway as error:
+                await self._pause("database", str(error))
+            except Exception as error:  # noqa: BLE001 - the loop of last resort: nothing was acknowledged
+                canonical_log.exception("consumer failed", error)
+                await self._pause("error", type(error).__name__)
+
+    async def _consume(self, subscription: Subscription) -> None:
+        """Returns when the broker took the queue away, to subscribe again at once. Raises DatabaseAway."""
+        self._subscription = subscription
+        if self._stopping.is_set():
+            return
+        while True:
+            try:
+                batch = await next_batch(subscription)
+                started_s = time.monotonic()
+                recorded = await self._ledger.record(batch.events, batch.poison, self._prices.book)
+                await subscription.acknowledge(batch.messages)
+            except SubscriptionEnded as error:
+                if str(error) != "cancelled by the broker":
+                    raise
+                canonical_log.warning("queue was taken away")
+                return
+            self._backoff.succeed()
+            _tell(batch, recorded, time.monotonic() - started_s)
+
+    async def _wait_for_database(self) -> None:
+        """Raises DatabaseAway while it is, or while the schema is not there."""
+        async with borrowed(self._pool) as connection:
+            await connection.fetchval("SELECT 1 FROM billing.event LIMIT 1")
+        await self._prices.load_once()
+
+    async def _pause(self, reason: str, why: str) -> None:
+        wait_s = self._backoff.next_s()
+        metrics.PAUSES.labels(reason).inc()
+        canonical_log.warning("consumer paused", reason=reason, why=why, wait_s=round(wait_s, 2))
+        await _wait(self._stopping, wait_s)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    """Returns when the event is set, or after `timeout_s`."""
+    task = asyncio.ensure_future(event.wait())
+    await asyncio.wait({task}, timeout=timeout_s)
+    task.cancel()
+
+
+def _tell(batch: Batch, recorded: Recorded, duration_s: float) -> None:
+    for result in ("inserted", "duplicate", "quarantined"):
+        metrics.EVENTS.labels(result).inc(getattr(recorded, result))
+    for source, count in recorded.usage_sources.items():
+        metrics.USAGE_SOURCE.labels(source).inc(count)
+    metrics.UNPRICED_EVENTS.inc(recorded.unpriced)
+    metrics.UNPRICED.inc(recorded.unpriced)
+    metrics.BATCH_SECONDS.observe(duration_s)
+    metrics.BATCH_EVENTS.observe(len(batch.events) + len(batch.poison))
+    freshness_s = _freshness_s(batch)
+    if freshness_s is not None:
+        metrics.FRESHNESS_SECONDS.observe(freshness_s)
+    canonical_log.info(
+        "batch recorded",
+        messages=len(batch.messages),
+        inserted=recorded.inserted,
+        duplicate=recorded.duplicate,
+        quarantined=recorded.quarantined,
+        unpriced=recorded.unpriced,
+        duration_ms=round(duration_s * 1000, 1),
+        oldest_s=None if freshness_s is None else round(freshness_s, 3),
+    )
+
+
+def _freshness_s(batch: Batch) -> float | None:
+    """From the end of the oldest attempt until now, seconds; wall clocks of two machines, so never below 0."""
+    if not batch.events:
+        return None
+    oldest = min(event.ended_at for event in batch.events)
+    return max(0.0, (datetime.now(UTC) - oldest).total_seconds())

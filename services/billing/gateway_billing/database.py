@@ -1,0 +1,39 @@
+"""The rim to Postgres: a deadline that holds even when the server hangs, and two kinds of failure."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+STATEMENT_TIMEOUT_S = 4.0
+"""Shorter than the 5 s within which the consumer gives up its subscription when the database is away."""
+
+
+class DatabaseAway(Exception):
+    """The database cannot do this now; the same statement can succeed later."""
+
+
+class DataRefused(Exception):
+    """The database refuses these very values and always will."""
+
+
+@asynccontextmanager
+async def borrowed(
+    pool: asyncpg.Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S
+) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    """A connection for at most `timeout_s`, then its socket is cut, since asking a hung server would hang too.
+
+    Raises DatabaseAway and DataRefused in place of asyncpg's errors.
+    """
+    try:
+        async with pool.acquire(timeout=timeout_s) as connection:
+            watchdog = asyncio.get_running_loop().call_later(timeout_s, connection.terminate)
+            try:
+                yield connection
+            finally:
+                watchdog.cancel()
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError) as error:
+        raise DataRefused(f"{type(error).__name__}: {error}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise DatabaseAway(type(error).__name__) from error

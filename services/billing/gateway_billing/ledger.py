@@ -1,0 +1,120 @@
+"""Writing to the ledger: each event once, rated in the same transaction, a bad one alone in quarantine."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from uuid import UUID
+
+import asyncpg
+
+from gateway_billing import statements
+from gateway_billing.database import DataRefused, borrowed
+from gateway_billing.message import PoisonEvent, ReceivedEvent, refused
+from gateway_billing.price_book import PriceBook
+from gateway_billing.pricing import Unpriced
+from gateway_billing.rating import Rating, rate
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What became of a batch. consumed = inserted + duplicate + quarantined (RELIABILITY, I5)."""
+
+    inserted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    unpriced: int = 0
+    usage_sources: Counter[str] = field(default_factory=Counter)
+
+
+class Ledger:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def record(self, events: Sequence[ReceivedEvent], poison: Sequence[PoisonEvent], book: PriceBook) -> Recorded:
+        """All of them are durable when this returns. Raises DatabaseAway; what was written then is a duplicate later.
+
+        Sorted by event_id, since unsorted batches of several consumers deadlock.
+        """
+        recorded = Recorded()
+        if events:
+            await self._insert(sorted(events, key=attrgetter("event_id")), book, recorded)
+        if poison:
+            await self._quarantine(poison)
+            recorded.quarantined += len(poison)
+        return recorded
+
+    async def _insert(self, events: Sequence[ReceivedEvent], book: PriceBook, recorded: Recorded) -> None:
+        """One transaction, unless the database refuses a value: then halves, down to the one that is refused."""
+        ratings = _ratings(events, book)
+        try:
+            async with borrowed(self._pool) as connection, connection.transaction():
+                columns = zip(*(event.row for event in events), strict=True)
+                rows = await connection.fetch(statements.INSERT_EVENTS, *map(list, columns))
+                inserted = {row["event_id"] for row in rows}
+                await insert_ratings(connection, [rated for rated in ratings.values() if rated.event_id in inserted])
+        except DataRefused as error:
+            if len(events) == 1:
+                await self._quarantine([refused(events[0], str(error))])
+                recorded.quarantined += 1
+                return
+            middle = len(events) // 2
+            await self._insert(events[:middle], book, recorded)
+            await self._insert(events[middle:], book, recorded)
+            return
+        recorded.inserted += len(inserted)
+        recorded.duplicate += len(events) - len(inserted)
+        recorded.unpriced += len(inserted - ratings.keys())
+        recorded.usage_sources.update(event.usage.usage_source for event in events if event.event_id in inserted)
+
+    async def _quarantine(self, poison: Sequence[PoisonEvent]) -> None:
+        async with borrowed(self._pool) as connection:
+            await connection.execute(
+                statements.INSERT_QUARANTINE,
+                [hashlib.sha256(one.raw).hexdigest() for one in poison],
+                [one.raw for one in poison],
+                [_storable(one.error) for one in poison],
+                [one.tenant_id for one in poison],
+                [one.producer for one in poison],
+                [one.sequence for one in poison],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RatedEvent:
+    event_id: UUID
+    tenant_id: str
+    rating: Rating
+
+
+async def insert_ratings(
+    connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection, rated: Sequence[RatedEvent]
+) -> None:
+    """First ratings; where an event has one already, that one stays."""
+    if not rated:
+        return
+    await connection.execute(
+        statements.INSERT_RATINGS,
+        [one.event_id for one in rated],
+        [one.tenant_id for one in rated],
+        [one.rating.price_version for one in rated],
+        [one.rating.nano_usd for one in rated],
+        [one.rating.reason for one in rated],
+    )
+
+
+def _ratings(events: Sequence[ReceivedEvent], book: PriceBook) -> Mapping[UUID, RatedEvent]:
+    """The priced ones by event_id; of an id that is there twice the first counts, as it does in the insert."""
+    ratings: dict[UUID, RatedEvent] = {}
+    for event in reversed(events):
+        try:
+            ratings[event.event_id] = RatedEvent(event.event_id, event.tenant_id, rate(event.usage, book))
+        except Unpriced:
+            ratings.pop(event.event_id, None)
+    return ratings
+
+
+def _storable(text: str) -> str:
+    """Postgres' text holds neither NUL nor a lone surrogate; an error message quotes what it was given."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -1,0 +1,21 @@
+"""The SQL statements of this service, read from `sql/*.sql`."""
+
+from importlib.resources import files
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / "sql" / f"{name}.sql").read_text()
+
+
+INSERT_EVENTS = _text("insert_events")
+INSERT_RATINGS = _text("insert_ratings")
+INSERT_QUARANTINE = _text("insert_quarantine")
+SELECT_UNPRICED = _text("select_unpriced")
+INSERT_PRICE_VERSION = _text("insert_price_version")
+INSERT_PRICES = _text("insert_prices")
+SELECT_NEWEST_CONTENT = _text("select_newest_content")
+SELECT_PRICE_VERSIONS = _text("select_price_versions")
+SELECT_PRICES = _text("select_prices")
+COUNT_DEFAULT_PARTITION = "SELECT count(*) FROM billing.event_default"
+ENSURE_PARTITIONS = "SELECT billing.ensure_partitions()"
+"""Both are one function or one table: a file would say no more."""

@@ -1,0 +1,154 @@
+"""One life of a subscription to the queues: deliveries in batches, until the broker or we end it.
+
+It ends by a basic.cancel (queue deleted), a closed channel (406 after `consumer_timeout`, 404) or a
+lost connection; each is a SubscriptionEnded, and whatever was not acknowledged is delivered again.
+This is the rim where aio_pika's errors become ours.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed
+
+from gateway_billing import metrics, queues
+from gateway_shared import broker, canonical_log
+from gateway_shared.tls import TlsFiles
+
+PREFETCH_MESSAGES = 500
+REQUEST_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 1.0
+DECLARE_INTERVAL_S = 5.0
+"""How often the topology is declared again, in case a binding or an exchange went without a word."""
+
+_BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+
+
+class SubscriptionEnded(Exception):
+    """Nothing more will come; the text says why."""
+
+
+class Subscription:
+    """Deliveries in the order they came, and their acknowledgement."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._end_reason: str | None = None
+        self._acked_through = 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._end_reason is None
+
+    async def next_message(self) -> AbstractIncomingMessage:
+        """Raises SubscriptionEnded at once when it has, what is still here being no longer ours."""
+        message = await self._arrived.get()
+        if message is None or self._end_reason is not None:
+            self._arrived.put_nowait(None)
+            raise SubscriptionEnded(self._end_reason)
+        return message
+
+    async def acknowledge(self, messages: list[AbstractIncomingMessage]) -> None:
+        """Acknowledges exactly these. Raises SubscriptionEnded; they are delivered again then."""
+        tags = sorted(message.delivery_tag or 0 for message in messages)
+        last = max(messages, key=lambda message: message.delivery_tag or 0)
+        is_gapless = tags == list(range(self._acked_through + 1, self._acked_through + 1 + len(tags)))
+        try:
+            if is_gapless:
+                await last.ack(multiple=True)
+            else:
+                for message in messages:
+                    await message.ack()
+        except _BROKER_ERRORS as error:
+            self.end(type(error).__name__)
+            raise SubscriptionEnded(type(error).__name__) from error
+        self._acked_through = tags[-1]
+
+    def end(self, reason: str) -> None:
+        """The first reason counts; `next_message` raises from now on."""
+        if self._end_reason is None:
+            self._end_reason = reason
+            self._arrived.put_nowait(None)
+
+    async def arrive(self, message: AbstractIncomingMessage) -> None:
+        self._arrived.put_nowait(message)
+
+
+@asynccontextmanager
+async def connected(url: str, files: TlsFiles) -> AsyncIterator[AbstractConnection]:
+    """A connection whose goodbye does not wait for a broker that hangs. Raises SubscriptionEnded without one."""
+    try:
+        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            connection = await broker.connect(url, files, name="billing consumer", timeout_s=REQUEST_TIMEOUT_S)
+    except _BROKER_ERRORS as error:
+        raise SubscriptionEnded(f"no connection: {type(error).__name__}") from error
+    try:
+        yield connection
+    finally:
+        await _finish(connection.close())
+
+
+@asynccontextmanager
+async def subscribed(connection: AbstractConnection) -> AsyncIterator[Subscription]:
+    """Declares the topology and consumes its queues; at the end what is in hand goes back, once."""
+    subscription = Subscription()
+    try:
+        await _declare(connection)
+        channel = await connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=PREFETCH_MESSAGES, timeout=REQUEST_TIMEOUT_S)
+        channel.close_callbacks.add(lambda _, error: subscription.end(f"channel closed: {type(error).__name__}"))
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end("cancelled by the broker"))
+        for name in queues.CONSUMED_QUEUES:
+            queue = await channel.get_queue(name, ensure=False)
+            await queue.consume(subscription.arrive, timeout=REQUEST_TIMEOUT_S)
+    except _BROKER_ERRORS as error:
+        raise SubscriptionEnded(f"not subscribed: {type(error).__name__}") from error
+    keeper = asyncio.create_task(_keep_declared(connection, subscription))
+    metrics.QUEUE_CONNECTED.set(1)
+    try:
+        yield subscription
+    finally:
+        metrics.QUEUE_CONNECTED.set(0)
+        subscription.end("closed by us")
+        keeper.cancel()
+        await _finish(channel.close())
+
+
+async def _keep_declared(connection: AbstractConnection, subscription: Subscription) -> None:
+    while True:
+        await asyncio.sleep(DECLARE_INTERVAL_S)
+        try:
+            await _declare(connection)
+        except _BROKER_ERRORS as error:
+            subscription.end(f"topology not declared: {type(error).__name__}")
+            return
+
+
+async def _declare(connection: AbstractConnection) -> None:
+    """On a channel of its own, since a refusal closes the channel. Other arguments are told, not fought."""
+    channel = await connection.channel(publisher_confirms=False)
+    try:
+        await queues.declare(channel, timeout_s=REQUEST_TIMEOUT_S)
+        metrics.TOPOLOGY_MISMATCH.set(0)
+    except ChannelPreconditionFailed as error:
+        metrics.TOPOLOGY_MISMATCH.set(1)
+        canonical_log.warning("queue topology has other arguments than this release", broker_says=str(error))
+    finally:
+        await _finish(channel.close())
+
+
+async def _finish(closing: Awaitable[None]) -> None:
+    """Waits for a goodbye, but not long."""
+    task = asyncio.create_task(_goodbye(closing))
+    _, unfinished = await asyncio.wait({task}, timeout=CLOSE_TIMEOUT_S)
+    for one in unfinished:
+        one.cancel()
+
+
+async def _goodbye(closing: Awaitable[None]) -> None:
+    try:
+        await closing
+    except _BROKER_ERRORS as error:
+        canonical_log.info("broker left without a goodbye", error_class=type(error).__name__)

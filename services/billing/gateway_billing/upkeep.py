@@ -1,0 +1,43 @@
+"""What the service does beside consuming: partitions made ahead, prices kept current, the default partition watched."""
+
+import asyncio
+
+import asyncpg
+
+from gateway_billing import metrics, statements
+from gateway_billing.database import DatabaseAway, DataRefused, borrowed
+from gateway_billing.prices import Prices
+from gateway_shared import canonical_log
+
+PRICES_INTERVAL_S = 5.0
+PARTITIONS_INTERVAL_S = 24 * 3600.0
+RETRY_S = 5.0
+_PARTITIONS_TIMEOUT_S = 60.0
+
+
+async def keep_prices(prices: Prices) -> None:
+    """For the life of the service; the first round also rates what was left without a price."""
+    is_first = True
+    while True:
+        try:
+            await prices.refresh()
+            if is_first:
+                await prices.rate_unpriced()
+                is_first = False
+        except (DatabaseAway, DataRefused) as error:
+            canonical_log.warning("prices not refreshed", why=str(error))
+        await asyncio.sleep(PRICES_INTERVAL_S)
+
+
+async def keep_partitions(pool: asyncpg.Pool) -> None:
+    """For the life of the service: at start and daily."""
+    while True:
+        try:
+            async with borrowed(pool, timeout_s=_PARTITIONS_TIMEOUT_S) as connection:
+                created = await connection.fetchval(statements.ENSURE_PARTITIONS, timeout=_PARTITIONS_TIMEOUT_S)
+                metrics.DEFAULT_PARTITION_EVENTS.set(await connection.fetchval(statements.COUNT_DEFAULT_PARTITION))
+            canonical_log.info("partitions ensured", created=created)
+            await asyncio.sleep(PARTITIONS_INTERVAL_S)
+        except (DatabaseAway, DataRefused) as error:
+            canonical_log.warning("partitions not ensured", why=str(error))
+            await asyncio.sleep(RETRY_S)
