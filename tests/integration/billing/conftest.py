@@ -1,0 +1,53 @@
+"""A migrated ledger with prices, and the billing service on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway_router.price_export import export_prices
+from tests.integration.billing.running_billing import RunningBilling, environment, run_command
+from tests.servers import Certificates, Postgres, RabbitMq
+
+OVERRIDES = Path(__file__).parents[3] / "deploy" / "prices" / "overrides.json"
+
+
+@pytest.fixture(scope="session")
+def ledger_database(
+    postgres_server: Postgres, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Postgres:
+    """Migrated by its owner; prices imported with the service's own certificate."""
+    migrated = run_command(environment(certificates, postgres_server, "operator"), "migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    litellm = tmp_path_factory.mktemp("prices") / "litellm.json"
+    export_prices(litellm)
+    billing = environment(certificates, postgres_server, "billing")
+    imported = run_command(billing, "import-prices", str(litellm), str(OVERRIDES))
+    assert imported.returncode == 0, imported.stderr
+    return postgres_server
+
+
+@pytest.fixture
+def stopped_billing(
+    ledger_database: Postgres, rabbitmq_server: RabbitMq, certificates: Certificates, tmp_path: Path
+) -> Iterator[RunningBilling]:
+    """The service, not started; ended after the test in any case."""
+    env = environment(certificates, ledger_database, "billing") | {"AMQP_URL": rabbitmq_server.url}
+    service = RunningBilling(env, tmp_path / "billing.log")
+    yield service
+    if service.is_running:
+        service.kill()
+
+
+@pytest.fixture
+def billing(stopped_billing: RunningBilling) -> RunningBilling:
+    stopped_billing.start()
+    stopped_billing.wait_ready()
+    return stopped_billing
+
+
+@pytest.fixture
+def producer() -> str:
+    """A router process of this test alone."""
+    return f"router/{uuid4().hex}"
