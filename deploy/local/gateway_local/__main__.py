@@ -32,8 +32,11 @@ def run_command(home: Home) -> None:
         start_command(home)
         tell("following the logs; Ctrl-C stops everything\n")
         follow(home.logs, is_running=lambda: supervisor_pid(home) is not None)
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
     finally:
-        stop_command(home)
+        if stop(home, os.environ):
+            tell("stopped; the data is kept")
 
 
 def start_command(home: Home) -> None:

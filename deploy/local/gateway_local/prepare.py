@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from gateway_local import apt
 from gateway_local.command import Command, inherited_environment
 from gateway_local.environments import ensure_environment, python_of
+from gateway_local.failure import SetupFailed
 from gateway_local.first_steps import make_secrets
 from gateway_local.layout import CHECKOUT, PACKAGES, Home
 from gateway_local.ports import Ports, assign_and_remember
@@ -18,19 +20,22 @@ from gateway_local.rabbitmq import PROGRAMS, RabbitServer
 from gateway_local.services import Services
 from gateway_local.stack import Stack
 
+ENDING_S = 15.0
+POLL_S = 0.1
 LARGEST_LOG_BYTES = 64 * 1024 * 1024
 
 
 def prepare(home: Home, environ: Mapping[str, str]) -> None:
     """Environments, certificates, secrets, ports and the servers' folders. Raises SetupFailed."""
-    for folder in (home.folder, home.logs):
-        folder.mkdir(parents=True, exist_ok=True)
+    home.folder.mkdir(parents=True, exist_ok=True)
+    for folder in (home.logs, home.journal):
+        folder.mkdir(mode=0o700, exist_ok=True)
     for package in PACKAGES.values():
         ensure_environment(package)
     ensure_rabbitmq()
     issue_certificates(home)
     make_secrets(home)
-    assign_and_remember(environ, home.ports)
+    _assign_ports(home, environ)
     _put_large_logs_aside(home.logs)
     stack = planned_stack(home, environ)
     stack.rabbitmq.prepare()
@@ -59,6 +64,19 @@ def issue_certificates(home: Home) -> None:
     arguments = ("-m", "gateway_authority", "issue", "--directory", str(home.certificates))
     python = str(python_of(PACKAGES["authority"]))
     Command((python, *arguments), inherited_environment(os.environ), CHECKOUT).run()
+
+
+def _assign_ports(home: Home, environ: Mapping[str, str]) -> None:
+    """A run that was killed left run.json, and its processes may still be ending: their ports come free in a moment."""
+    deadline_s = time.monotonic() + (ENDING_S if home.run_file.exists() else 0)
+    while True:
+        try:
+            assign_and_remember(environ, home.ports)
+            return
+        except SetupFailed:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(POLL_S)
 
 
 def _put_large_logs_aside(folder: Path) -> None:

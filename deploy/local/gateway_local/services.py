@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from gateway_local.command import Command, inherited_environment
 from gateway_local.environments import python_of
@@ -73,10 +74,13 @@ class Services:
     def libpq_dsn(self, role: str) -> str:
         """For psql and any other libpq client: it names the certificate files too."""
         files = self.home.certificates
-        return (
-            f"{self.dsn(role)}?sslmode=verify-full&sslcert={files / f'{role}.pem'}"
-            f"&sslkey={files / f'{role}.key'}&sslrootcert={files / 'ca.pem'}"
-        )
+        tls = {
+            "sslmode": "verify-full",
+            "sslcert": files / f"{role}.pem",
+            "sslkey": files / f"{role}.key",
+            "sslrootcert": files / "ca.pem",
+        }
+        return f"{self.dsn(role)}?{urlencode(tls, safe='/', quote_via=quote)}"
 
     @property
     def _amqp_url(self) -> str:
