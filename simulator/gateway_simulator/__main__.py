@@ -18,10 +18,17 @@ from gateway_simulator.app import simulator_app, simulator_runner
 def main() -> None:
     parser = argparse.ArgumentParser(prog="gateway_simulator", description="A provider simulator.")
     parser.add_argument("--host", default=os.environ.get("SIMULATOR_HOST", "127.0.0.1"))
-    parser.add_argument("--port", type=int, default=os.environ.get("SIMULATOR_PORT", "19001"))
+    parser.add_argument("--port", type=_port, default=os.environ.get("SIMULATOR_PORT", "19001"))
     parser.add_argument("--log-bodies", action="store_true", help="keep each request's JSON in the request log")
     options = parser.parse_args()
     asyncio.run(_serve(options.host, options.port, keep_bodies=options.log_bodies))
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return number
 
 
 async def _serve(host: str, port: int, *, keep_bodies: bool) -> None:

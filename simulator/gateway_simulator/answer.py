@@ -25,6 +25,7 @@ from gateway_simulator.json_schema import build_instance
 
 _VOCABULARY = ("the", "gateway", "answers", "every", "call", "and", "writes", "down", "what", "it", "cost", "before")
 _THOUGHTS = ("let", "me", "think", "about", "this", "first")
+_ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _ECHOED_WORDS = 32
 _JSON_PIECE = 8
 """Characters of a streamed piece of JSON."""
@@ -183,7 +184,7 @@ def _text(conversation: Conversation, directives: Directives, hints: Hints) -> t
     elif conversation.response_schema is not None:
         pieces = _slices(orjson.dumps(build_instance(conversation.response_schema, hints)).decode())
     elif conversation.json_object:
-        pieces = _slices(orjson.dumps(dict.fromkeys(hints.quoted or ("answer",), "text")).decode())
+        pieces = _slices(orjson.dumps(build_instance(_ANY_OBJECT, hints) or {"answer": "text"}).decode())
     else:
         pieces = split_words(_echo(conversation))
     return "".join(pieces), pieces
@@ -191,7 +192,8 @@ def _text(conversation: Conversation, directives: Directives, hints: Hints) -> t
 
 def _echo(conversation: Conversation) -> str:
     if conversation.tool_result_last:
-        return f"The tool said: {' '.join(conversation.texts[-1].split()[:_ECHOED_WORDS])}"
+        result = conversation.texts[-1] if conversation.texts else ""
+        return f"The tool said: {' '.join(result.split()[:_ECHOED_WORDS])}"
     words = without_directives(conversation.last_user_text).split()
     return f"You said: {' '.join(words[:_ECHOED_WORDS])}" if words else "You said nothing."
 

@@ -12,8 +12,7 @@ from gateway_simulator.exchange import Exchanges
 from gateway_simulator.google.dialect import google_dialect
 from gateway_simulator.openai.dialect import openai_dialect
 from gateway_simulator.request_log import RequestLog
-from gateway_simulator.script import Script
-from gateway_simulator.state import LOG, SCRIPT
+from gateway_simulator.state import STATE, State
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 _SHUTDOWN_S = 0.1
@@ -23,12 +22,11 @@ _SHUTDOWN_S = 0.1
 def simulator_app(*, keep_bodies: bool = False) -> web.Application:
     """`keep_bodies` puts each request's JSON into the log, for tests that look at what was sent upstream."""
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
-    log = app[LOG] = RequestLog(keep_bodies=keep_bodies)
-    script = app[SCRIPT] = Script()
-    openai = Exchanges(openai_dialect("openai"), log, script)
-    meta = Exchanges(openai_dialect("meta"), log, script)
-    anthropic = Exchanges(anthropic_dialect(), log, script)
-    google = Exchanges(google_dialect(), log, script)
+    state = app[STATE] = State(RequestLog(keep_bodies=keep_bodies))
+    openai = Exchanges(openai_dialect("openai"), state)
+    meta = Exchanges(openai_dialect("meta"), state)
+    anthropic = Exchanges(anthropic_dialect(), state)
+    google = Exchanges(google_dialect(), state)
     app.add_routes(
         [
             web.post("/openai/v1/chat/completions", openai.converse),
@@ -42,6 +40,7 @@ def simulator_app(*, keep_bodies: bool = False) -> web.Application:
             web.get("/simulator/requests", control.list_requests),
             web.delete("/simulator/requests", control.clear_requests),
             web.get("/simulator/stats", control.stats),
+            web.post("/simulator/release", control.release_held),
             web.get("/simulator/script", control.show_script),
             web.put("/simulator/script", control.replace_script),
             web.delete("/simulator/script", control.clear_script),
@@ -56,4 +55,4 @@ def simulator_runner(app: web.Application) -> web.AppRunner:
 
 
 async def _stop_exchanges(app: web.Application) -> None:
-    app[LOG].stopping = True
+    app[STATE].log.stopping = True

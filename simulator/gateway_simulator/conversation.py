@@ -55,6 +55,13 @@ def require_list(value: Any, what: str) -> list[Any]:
     return value
 
 
+def optional_count(value: Any, what: str) -> int | None:
+    """Raises RequestInvalid for anything but a whole number from 1, or nothing."""
+    if value is None or (type(value) is int and value >= 1):
+        return value
+    raise RequestInvalid(f"{what}: expected a whole number from 1")
+
+
 def strings_in(value: Any) -> list[str]:
     """Every string inside a JSON value, in order; keys do not count."""
     if isinstance(value, str):

@@ -7,7 +7,7 @@ spent for a client that is gone.
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import orjson
 from aiohttp import web
@@ -15,149 +15,142 @@ from aiohttp import web
 from gateway_simulator.answer import Answer
 from gateway_simulator.dialect import Dialect, Envelope, Frame
 from gateway_simulator.directives import Directives
+from gateway_simulator.holds import Holds
 from gateway_simulator.request_log import LoggedRequest
 
 _MALFORMED = b'data: {"id": "malformed", "choices": [{"index": 0, "delta": {"content": "tor\n\n'
 
 
-class ConnectionCut(Exception):
-    """The directive asked for a broken connection, and it is broken."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One answer on its way. What happens to it is written to `logged`; a fault that ends it leaves `logged.fault`."""
 
+    request: web.Request
+    dialect: Dialect
+    answer: Answer
+    envelope: Envelope
+    directives: Directives
+    logged: LoggedRequest
+    holds: Holds
 
-async def send_stream(
-    request: web.Request,
-    dialect: Dialect,
-    answer: Answer,
-    envelope: Envelope,
-    directives: Directives,
-    logged: LoggedRequest,
-) -> web.StreamResponse:
-    """Raises ConnectionCut once it has broken the connection, ConnectionResetError when the client has."""
-    headers = {**dialect.headers(envelope), "cache-control": "no-cache", "content-type": dialect.content_type}
-    response = web.StreamResponse(headers=headers)
-    response.enable_chunked_encoding()
-    await response.prepare(request)
-    logged.status = response.status
-    await asyncio.sleep(directives.ttft_ms / 1000)
-    for frame in dialect.frames(answer, envelope):
-        if await _fault(request, response, dialect, envelope, directives, logged, next_is_content=frame.content):
+    async def send_stream(self) -> web.StreamResponse:
+        """Raises ConnectionResetError when the client has left."""
+        headers = {"content-type": self.dialect.content_type, "cache-control": "no-cache"}
+        response = web.StreamResponse(headers={**self.dialect.headers(self.envelope), **headers})
+        response.enable_chunked_encoding()
+        await self._prepare(response)
+        await asyncio.sleep(self.directives.ttft_ms / 1000)
+        frames = list(self.dialect.frames(self.answer, self.envelope))
+        self.logged.content_events_planned = sum(frame.content for frame in frames)
+        if await self._strike(response):
             return response
-        if frame.content and logged.content_events_sent and directives.delay_ms:
-            await asyncio.sleep(directives.delay_ms / 1000)
-        await _write(response, frame.data, directives)
-        _count(logged, frame)
-    await response.write_eof()
-    logged.usage_sent = not answer.no_usage
-    return response
+        for frame in frames:
+            if frame.content and self.logged.content_events_sent:
+                # With no delay this still lets the other streams, and disconnects, have their turn.
+                await asyncio.sleep(self.directives.delay_ms / 1000)
+            await self._write(response, frame)
+            if frame.content and await self._strike(response):
+                return response
+        await response.write_eof()
+        return response
+
+    async def send_document(self) -> web.StreamResponse:
+        """A plain answer. A cut or stall `_after=0` strikes between headers and body, else in the middle of the body.
+
+        Raises ConnectionResetError when the client has left.
+        """
+        await asyncio.sleep(self.directives.ttft_ms / 1000)
+        body = self._body()
+        response = web.StreamResponse(headers=self.dialect.headers(self.envelope))
+        response.content_type = "application/json"
+        response.content_length = len(body)
+        await self._prepare(response)
+        after = self.directives.broken_after
+        if after is not None:
+            await response.write(body[: len(body) // 2 if after else 0])
+            await self._break_off(response)
+            return response
+        await self._write(response, Frame(body, usage=not self.answer.no_usage and self.logged.fault is None))
+        await response.write_eof()
+        return response
+
+    async def keep_silent(self) -> web.StreamResponse:
+        """Break the connection before the status line (`drop`), or never answer (`hang`)."""
+        if self.directives.hang:
+            self.logged.fault = "stall"
+            await _forever()
+        self.logged.fault = "drop"
+        self._cut_connection()
+        return web.Response()
+
+    async def _prepare(self, response: web.StreamResponse) -> None:
+        await response.prepare(self.request)
+        self.logged.status = response.status
+
+    def _body(self) -> bytes:
+        document = self.dialect.document(self.answer, self.envelope)
+        if self.directives.error_after is not None:
+            self.logged.fault = "error"
+            document = self.dialect.error(500, None, None, self.envelope)
+        body = orjson.dumps(document)
+        if self.directives.malformed_after is None:
+            return body
+        self.logged.fault = "malformed"
+        return body[: len(body) // 2]
+
+    async def _strike(self, response: web.StreamResponse) -> bool:
+        """Carry out what is due after the content events sent so far. True when the stream is thereby over."""
+        if self._due(self.directives.hold_after):
+            await self.holds.wait(self.logged)
+        if self._due(self.directives.malformed_after):
+            self.logged.fault = "malformed"
+            await self._write(response, Frame(_MALFORMED))
+        if self._due(self.directives.error_after):
+            self.logged.fault = "error"
+            await self._write(response, Frame(self.dialect.error_frame(self.envelope)))
+            await response.write_eof()
+            return True
+        if self._due(self.directives.broken_after):
+            await self._break_off(response)
+            return True
+        return False
+
+    def _due(self, after: int | None) -> bool:
+        """A fault that is set past the last content event strikes there."""
+        return after is not None and self.logged.content_events_sent == min(after, self.logged.content_events_planned)
+
+    async def _break_off(self, response: web.StreamResponse) -> None:
+        if self.directives.cut_after is None:
+            self.logged.fault = "stall"
+            await _forever()
+        self.logged.fault = "cut"
+        if self.directives.cut == "end":
+            await response.write_eof()
+        else:
+            self._cut_connection()
+
+    def _cut_connection(self) -> None:
+        """By a TCP reset, or by closing it wherever the body stands."""
+        transport = self.request.transport
+        if transport is None:
+            return
+        if self.directives.cut != "rst":
+            transport.close()
+            return
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            # A linger of 0 seconds makes the close send RST instead of FIN.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
+    async def _write(self, response: web.StreamResponse, frame: Frame) -> None:
+        size = self.directives.split or len(frame.data)
+        for start in range(0, len(frame.data), size):
+            await response.write(frame.data[start : start + size])
+        self.logged.events_sent += 1
+        self.logged.content_events_sent += frame.content
+        self.logged.usage_sent = self.logged.usage_sent or frame.usage
 
 
-async def send_document(
-    request: web.Request,
-    dialect: Dialect,
-    answer: Answer,
-    envelope: Envelope,
-    directives: Directives,
-    logged: LoggedRequest,
-) -> web.StreamResponse:
-    """A plain answer. A cut or stall `_after=0` strikes between headers and body, else in the middle of the body."""
-    await asyncio.sleep(directives.ttft_ms / 1000)
-    body = orjson.dumps(dialect.document(answer, envelope))
-    if directives.error_after is not None:
-        logged.fault = "error"
-        body = orjson.dumps(dialect.error(500, None, None, envelope))
-    if directives.malformed_after is not None:
-        logged.fault = "malformed"
-        body = body[: len(body) // 2]
-    response = web.StreamResponse(headers=dialect.headers(envelope))
-    response.content_type = "application/json"
-    response.content_length = len(body)
-    await response.prepare(request)
-    logged.status = response.status
-    broken_at = next((after for after in (directives.cut_after, directives.stall_after) if after is not None), None)
-    if broken_at is not None:
-        await response.write(body[: len(body) // 2 if broken_at else 0])
-        await _stall_or_cut(request, directives, logged)
-    await _write(response, body, directives)
-    await response.write_eof()
-    logged.usage_sent = not answer.no_usage and logged.fault is None
-    return response
-
-
-def cut_connection(request: web.Request, *, reset: bool) -> None:
-    """Break the connection: by a TCP reset, or by closing it in the middle of the body."""
-    transport = request.transport
-    if transport is None:
-        return
-    if not reset:
-        transport.close()
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        # A linger of 0 seconds makes close() send RST instead of FIN.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-async def wait_for_ever() -> None:
+async def _forever() -> None:
     await asyncio.get_running_loop().create_future()
-
-
-async def _fault(
-    request: web.Request,
-    response: web.StreamResponse,
-    dialect: Dialect,
-    envelope: Envelope,
-    directives: Directives,
-    logged: LoggedRequest,
-    *,
-    next_is_content: bool,
-) -> bool:
-    """Carry out the fault that is due before the next frame. True when the stream is thereby over."""
-    sent = logged.content_events_sent
-
-    def due(after: int | None) -> bool:
-        """After N content events, before anything else; a fault past the last one strikes there."""
-        if after is None:
-            return False
-        return sent >= min(after, logged.content_events_planned) and (after == 0 or sent > 0 or not next_is_content)
-
-    if due(directives.malformed_after) and logged.fault is None:
-        logged.fault = "malformed"
-        await _write(response, _MALFORMED, directives)
-        logged.events_sent += 1
-    if due(directives.error_after):
-        logged.fault = "error"
-        await _write(response, dialect.error_frame(envelope), directives)
-        logged.events_sent += 1
-        await response.write_eof()
-        return True
-    if due(directives.cut_after) and directives.cut == "end":
-        logged.fault = "cut"
-        await response.write_eof()
-        return True
-    if due(directives.cut_after) or due(directives.stall_after):
-        await _stall_or_cut(request, directives, logged)
-    return False
-
-
-async def _stall_or_cut(request: web.Request, directives: Directives, logged: LoggedRequest) -> None:
-    if directives.cut_after is not None:
-        logged.fault = "cut"
-        cut_connection(request, reset=directives.cut == "rst")
-        raise ConnectionCut
-    logged.fault = "stall"
-    await wait_for_ever()
-
-
-async def _write(response: web.StreamResponse, data: bytes, directives: Directives) -> None:
-    for piece in _pieces(data, directives.split):
-        await response.write(piece)
-
-
-def _pieces(data: bytes, size: int | None) -> Iterable[bytes]:
-    return (data,) if size is None else (data[start : start + size] for start in range(0, len(data), size))
-
-
-def _count(logged: LoggedRequest, frame: Frame) -> None:
-    logged.events_sent += 1
-    logged.content_events_sent += frame.content

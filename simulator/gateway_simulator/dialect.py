@@ -15,11 +15,13 @@ from gateway_simulator.conversation import Conversation
 
 
 class Frame(NamedTuple):
-    """One event of a stream, as bytes."""
+    """One event of a stream, as bytes; or the whole of a plain answer."""
 
     data: bytes
     content: bool = False
     """A delta of the answer (or of its tool calls or thoughts): what `*_after=N` counts."""
+    usage: bool = False
+    """It tells the final usage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Envelope:
     """24 hex digits; ids are made of it."""
     created_s: int
     """Unix time."""
+    key: str
+    """The provider key that came with the request; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,10 @@ class Dialect:
     """The provider's."""
     content_type: str
     """Of its streams."""
-    key_given: Callable[[Mapping[str, str], Mapping[str, str]], bool]
-    """From the request's headers and query."""
-    missing_header: Callable[[Mapping[str, str]], str | None]
-    """A message about a header that the provider insists on, beside the key."""
+    key: Callable[[Mapping[str, str], Mapping[str, str]], str]
+    """The key in a request's headers or query; empty where there is none."""
+    objection: Callable[[Mapping[str, str], Mapping[str, str], bool], str | None]
+    """What, beside the key, is wrong with the headers or the query of a request, streamed or not, in words."""
     read: Callable[[dict[str, Any], str, bool], Conversation]
     """From the body, and from model and stream where the provider has them in the path. Raises RequestInvalid."""
     document: Callable[[Answer, Envelope], dict[str, Any]]

@@ -77,10 +77,16 @@ class Directives:
     cut: str = "rst"
     cut_after: int | None = None
     stall_after: int | None = None
+    hold_after: int | None = None
+    """Wait there until `POST /simulator/release`, then go on."""
     malformed_after: int | None = None
     error_after: int | None = None
     no_finish: bool = False
     no_done: bool = False
+
+    @property
+    def broken_after(self) -> int | None:
+        return self.stall_after if self.cut_after is None else self.cut_after
 
     def __post_init__(self) -> None:
         if self.finish is not None and self.finish not in _FINISH_REASONS:

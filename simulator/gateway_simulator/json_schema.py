@@ -57,7 +57,7 @@ class _Builder:
         if depth > _MAX_DEPTH:
             raise SchemaUnsupported("the schema refers to itself without end")
         if schema is True:
-            return "text"
+            schema = {}
         if not isinstance(schema, Mapping):
             raise SchemaUnsupported("a schema must be an object")
         schema = self._flattened(schema, depth)
@@ -131,7 +131,10 @@ class _Builder:
         properties = schema.get("properties") or {}
         names = [str(name) for name in schema.get("required") or (properties if depth == 0 else ())]
         others = [name for name in properties if name not in names]
-        additional = schema.get("additionalProperties", True)
+        additional = schema.get("additionalProperties", {})
+        if depth == 0 and not names and additional is True:
+            # Any object will do (JSON mode by way of a tool): the user's text may say which keys it wants.
+            return dict.fromkeys(self.hints.quoted, "text")
         while len(names) < schema.get("minProperties", 0):
             names.append(others.pop(0) if others else f"key{len(names) + 1}")
         return {name: self.build(properties.get(name, additional or {}), depth=depth + 1, nth=0) for name in names}
@@ -145,6 +148,8 @@ class _Builder:
         items = schema.get("items", {})
         if items is False:
             length = min(length, len(prefix))
+        if length < schema.get("minItems", 0):
+            raise SchemaUnsupported("no array is long enough")
         return [
             self.build(prefix[nth] if nth < len(prefix) else items, depth=depth + 1, nth=nth)
             for nth in range(int(length))

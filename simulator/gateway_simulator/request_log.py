@@ -21,12 +21,13 @@ ENDINGS = ("complete", "error", "client_gone", "drop", "cut", "stalled", "server
 @dataclass(slots=True)
 class LoggedRequest:
     sequence: int
-    """From 1, in order of arrival."""
+    """In order of arrival, from 1, never used twice."""
     time: str
     """When it was received, RFC 3339 UTC."""
     provider: str
     path: str
     headers: dict[str, str]
+    """Lower-case names; those with secrets are left out."""
     key_given: bool
     body_bytes: int
     body_sha256: str
@@ -34,6 +35,7 @@ class LoggedRequest:
     """The JSON, where the simulator was told to keep bodies."""
     response_id: str | None = None
     model: str | None = None
+    """As it was asked for."""
     stream: bool = False
     marker: str | None = None
     """The `id=` of a directive."""
@@ -45,22 +47,19 @@ class LoggedRequest:
     content_events_sent: int = 0
     content_events_planned: int = 0
     usage: dict[str, int] | None = None
-    """What the answer would report: `Usage`, and `prompt` and `completion` in OpenAI's sense."""
+    """The answer's token counts, see `token_counts`, whether or not it came to its end."""
     usage_sent: bool = False
     """The client was sent the final usage."""
     fault: str | None = None
-    """The scripted fault that was carried out."""
+    """The scripted fault that was carried out: status, drop, cut, stall, malformed or error."""
+    held: bool = False
     ending: str | None = None
     """One of ENDINGS, None while it runs."""
     client_gone: bool = False
     duration_ms: float | None = None
 
-    @property
-    def completed(self) -> bool:
-        return self.ending == "complete"
-
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "completed": self.completed}
+        return {**asdict(self), "completed": self.ending == "complete"}
 
 
 @dataclass(slots=True)
@@ -72,14 +71,16 @@ class RequestLog:
     open_requests: int = 0
     open_streams: int = 0
     endings: Counter[str] = field(default_factory=Counter)
+    _last_sequence: int = 0
 
     def receive(
         self, *, time: str, provider: str, path: str, headers: Iterable[tuple[str, str]], key_given: bool, body: bytes
     ) -> LoggedRequest:
         self.received += 1
         self.open_requests += 1
+        self._last_sequence += 1
         logged = LoggedRequest(
-            sequence=self.received,
+            sequence=self._last_sequence,
             time=time,
             provider=provider,
             path=path,
@@ -107,26 +108,43 @@ class RequestLog:
         self.endings[ending] += 1
 
     def clear(self) -> None:
-        """Forget what has ended; the counts begin again, open requests stay open."""
+        """Forget the requests that have ended, and count only the open ones as received."""
+        still_open = [logged for logged in self.requests if logged.ending is None]
         self.requests.clear()
-        self.received = 0
+        self.requests.extend(still_open)
+        self.received = self.open_requests
         self.endings.clear()
 
-    def stats(self) -> dict[str, int]:
-        counts = {ending: self.endings[ending] for ending in ENDINGS}
-        counts["completed"] = counts["complete"]
+    def stats(self) -> dict[str, Any]:
+        """received = open_requests + the sum of the endings. `client_gone` includes the stalled, whose client left."""
         return {
             "received": self.received,
             "open_requests": self.open_requests,
             "open_streams": self.open_streams,
-            **counts,
+            "completed": self.endings["complete"],
+            "client_gone": self.endings["client_gone"] + self.endings["stalled"],
+            "endings": {ending: self.endings[ending] for ending in ENDINGS},
         }
 
     def matching(self, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
         """The entries whose fields equal `wanted` (as text), oldest first."""
-        entries = (logged.to_json() for logged in self.requests)
-        return [entry for entry in entries if all(str(entry.get(name)) == value for name, value in wanted.items())]
+        chosen = (
+            logged
+            for logged in self.requests
+            if all(str(getattr(logged, name, None)) == value for name, value in wanted.items())
+        )
+        return [logged.to_json() for logged in chosen]
 
 
-def usage_entry(usage: Usage) -> dict[str, int]:
-    return {**asdict(usage), "prompt": usage.prompt, "completion": usage.completion}
+def token_counts(usage: Usage) -> dict[str, int]:
+    """`input_tokens` and `output_tokens` are totals as in OpenAI's usage; the others are parts of them."""
+    return {
+        "input_tokens": usage.prompt,
+        "cached_input_tokens": usage.cached,
+        "cache_write_5m_tokens": usage.cache_write_5m,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "input_audio_tokens": usage.audio_in,
+        "output_tokens": usage.completion,
+        "reasoning_tokens": usage.reasoning,
+        "output_audio_tokens": usage.audio_out,
+    }

@@ -33,6 +33,9 @@ class Script:
             raise DirectiveInvalid("rules: expected an array")
         self.rules = [_rule(item) for item in listed]
 
+    def clear(self) -> None:
+        self.rules = []
+
     def take(self, provider: str, model: str) -> dict[str, Any]:
         """The settings of the first rule that applies; it then applies once less."""
         for rule in self.rules:
@@ -49,6 +52,9 @@ def _rule(item: Any) -> Rule:
     unknown = item.keys() - {"directive", "provider", "model", "requests"}
     if unknown:
         raise DirectiveInvalid(f"{', '.join(sorted(unknown))}: unknown in a rule")
+    requests = item.get("requests")
+    if requests is not None and not (type(requests) is int and requests > 0):
+        raise DirectiveInvalid("requests: expected a whole number from 1, or null")
     settings = parse_directive(item["directive"])
     merge_directives(settings)
-    return Rule(item["directive"], settings, item.get("provider"), item.get("model"), item.get("requests"))
+    return Rule(item["directive"], settings, item.get("provider"), item.get("model"), requests)

@@ -27,8 +27,8 @@ def anthropic_dialect() -> Dialect:
     return Dialect(
         name="anthropic",
         content_type="text/event-stream; charset=utf-8",
-        key_given=_key_given,
-        missing_header=_missing_header,
+        key=_key,
+        objection=_objection,
         read=_read,
         document=message_document,
         frames=message_frames,
@@ -39,11 +39,11 @@ def anthropic_dialect() -> Dialect:
     )
 
 
-def _key_given(headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
-    return bool(headers.get("x-api-key", "").strip())
+def _key(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    return headers.get("x-api-key", "").strip()
 
 
-def _missing_header(headers: Mapping[str, str]) -> str | None:
+def _objection(headers: Mapping[str, str], query: Mapping[str, str], stream: bool) -> str | None:
     return None if headers.get("anthropic-version") else "anthropic-version: header is required"
 
 
@@ -63,7 +63,11 @@ def _error_frame(envelope: Envelope) -> bytes:
 
 
 def _headers(envelope: Envelope) -> dict[str, str]:
-    return {"request-id": _request_id(envelope)}
+    return {
+        "request-id": _request_id(envelope),
+        "anthropic-ratelimit-requests-limit": "4000",
+        "anthropic-ratelimit-requests-remaining": "3999",
+    }
 
 
 def _request_id(envelope: Envelope) -> str:

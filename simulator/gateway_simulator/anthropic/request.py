@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from gateway_simulator.conversation import Conversation, RequestInvalid, Tool, require_list, require_object
+from gateway_simulator.conversation import (
+    Conversation,
+    RequestInvalid,
+    Tool,
+    optional_count,
+    require_list,
+    require_object,
+)
 
 
 def read_request(body: dict[str, Any]) -> Conversation:
@@ -29,21 +36,23 @@ def read_request(body: dict[str, Any]) -> Conversation:
             for block in _blocks(message)
             if block.get("type") == "tool_use"
         ),
-        tools=tuple(
-            Tool(tool["name"], tool.get("input_schema") or {}) for tool in body.get("tools") or () if "name" in tool
-        ),
+        tools=tuple(_tool(tool) for tool in body.get("tools") or () if "name" in tool),
         tool_required=tool_choice.get("type") == "any",
         named_tool=tool_choice.get("name") if tool_choice.get("type") == "tool" else None,
         tools_allowed=tool_choice.get("type") != "none",
         parallel_tool_calls=tool_choice.get("disable_parallel_tool_use") is not True,
         response_schema=output_format.get("schema"),
-        max_output_tokens=body["max_tokens"],
+        max_output_tokens=optional_count(body["max_tokens"], "max_tokens"),
         stop_sequences=tuple(body.get("stop_sequences") or ()),
         thinking_shown=(body.get("thinking") or {}).get("type") in ("enabled", "adaptive"),
         service_tier="standard",
         user=(body.get("metadata") or {}).get("user_id"),
         metadata=body.get("metadata"),
     )
+
+
+def _tool(tool: dict[str, Any]) -> Tool:
+    return Tool(name=tool["name"], parameters=require_object(tool.get("input_schema") or {}, "input_schema"))
 
 
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:

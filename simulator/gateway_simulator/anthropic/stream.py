@@ -26,13 +26,13 @@ def message_frames(answer: Answer, envelope: Envelope) -> Iterator[Frame]:
     if not answer.no_usage:
         ending["usage"] = _final_usage(answer)
     if not (answer.no_finish and answer.no_usage):
-        yield _event(ending)
+        yield _event(ending, usage=not answer.no_usage)
     if not answer.no_done:
         yield _event({"type": "message_stop"})
 
 
-def _event(document: dict[str, Any], *, content: bool = False) -> Frame:
-    return Frame(data_event(document, event=document["type"]), content)
+def _event(document: dict[str, Any], *, content: bool = False, usage: bool = False) -> Frame:
+    return Frame(data_event(document, event=document["type"]), content, usage)
 
 
 def _counts(delta: dict[str, Any]) -> bool:

@@ -24,8 +24,8 @@ def google_dialect() -> Dialect:
     return Dialect(
         name="google",
         content_type="text/event-stream",
-        key_given=_key_given,
-        missing_header=_missing_header,
+        key=_key,
+        objection=_objection,
         read=read_request,
         document=content_document,
         frames=content_frames,
@@ -36,12 +36,13 @@ def google_dialect() -> Dialect:
     )
 
 
-def _key_given(headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
-    return bool((headers.get("x-goog-api-key") or query.get("key") or "").strip())
+def _key(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    return (headers.get("x-goog-api-key") or query.get("key") or "").strip()
 
 
-def _missing_header(headers: Mapping[str, str]) -> str | None:
-    return None
+def _objection(headers: Mapping[str, str], query: Mapping[str, str], stream: bool) -> str | None:
+    """Google streams a JSON array without `alt=sse`; the simulator does not."""
+    return "the simulator streams with alt=sse only" if stream and query.get("alt") != "sse" else None
 
 
 def _error(status: int, message: str | None, code: str | None, envelope: Envelope) -> dict[str, Any]:

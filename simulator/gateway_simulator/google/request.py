@@ -5,7 +5,15 @@ Names come in camelCase or snake_case: Google accepts both.
 
 from typing import Any
 
-from gateway_simulator.conversation import Conversation, RequestInvalid, Tool, require_list, require_object, strings_in
+from gateway_simulator.conversation import (
+    Conversation,
+    RequestInvalid,
+    Tool,
+    optional_count,
+    require_list,
+    require_object,
+    strings_in,
+)
 
 
 def read_request(body: dict[str, Any], model: str, stream: bool) -> Conversation:
@@ -35,8 +43,8 @@ def read_request(body: dict[str, Any], model: str, stream: bool) -> Conversation
         tools_allowed=mode != "NONE",
         response_schema=schema,
         json_object=_either(config, "responseMimeType", "response_mime_type") == "application/json",
-        choices=_either(config, "candidateCount", "candidate_count") or 1,
-        max_output_tokens=_either(config, "maxOutputTokens", "max_output_tokens"),
+        choices=optional_count(_either(config, "candidateCount", "candidate_count"), "candidateCount") or 1,
+        max_output_tokens=optional_count(_either(config, "maxOutputTokens", "max_output_tokens"), "maxOutputTokens"),
         stop_sequences=tuple(_either(config, "stopSequences", "stop_sequences") or ()),
         thinking_shown=bool(_either(thinking, "includeThoughts", "include_thoughts")),
         metadata=body.get("labels"),

@@ -5,6 +5,8 @@ from typing import Any
 from gateway_simulator.answer import Answer, Usage
 from gateway_simulator.dialect import Envelope
 
+SIGNATURE = "c2ltdWxhdGVkIHRoaW5raW5n"
+
 _FINISH_REASONS = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
 
 
@@ -24,13 +26,15 @@ def response_document(
 
 
 def response_id(envelope: Envelope) -> str:
-    return f"{envelope.token[:23]}"
+    return envelope.token
 
 
 def candidate(answer: Answer, parts: list[dict[str, Any]], index: int, *, last: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"content": {"parts": parts, "role": "model"}}
     if last and not answer.no_finish:
         found["finishReason"] = "SAFETY" if answer.refusal else _FINISH_REASONS[answer.finish_reason]
+        if answer.tool_calls:
+            found["finishMessage"] = "Model generated function call(s)."
     return {**found, "index": index}
 
 
@@ -41,8 +45,9 @@ def all_parts(answer: Answer) -> list[dict[str, Any]]:
 
 
 def call_parts(answer: Answer) -> list[dict[str, Any]]:
-    """Gemini sends a call whole, streamed or not."""
-    return [{"functionCall": {"name": call.name, "args": call.arguments}} for call in answer.tool_calls]
+    """Gemini sends a call whole, streamed or not, and signs it where it has thought."""
+    signature = {"thoughtSignature": SIGNATURE} if answer.usage.reasoning else {}
+    return [{"functionCall": {"name": call.name, "args": call.arguments}, **signature} for call in answer.tool_calls]
 
 
 def usage_metadata(usage: Usage, *, output: int) -> dict[str, Any]:

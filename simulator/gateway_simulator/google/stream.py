@@ -15,10 +15,9 @@ def content_frames(answer: Answer, envelope: Envelope) -> Iterator[Frame]:
         last = nth == len(steps)
         output = answer.usage.output if last else int(share * nth)
         candidates = [candidate(answer, [part], index, last=last) for index in range(answer.choices)]
+        document = response_document(answer, envelope, candidates, output=output)
         # Google ends its lines with CR LF.
-        yield Frame(
-            data_event(response_document(answer, envelope, candidates, output=output), newline=b"\r\n"), content=True
-        )
+        yield Frame(data_event(document, newline=b"\r\n"), content=True, usage=last and not answer.no_usage)
 
 
 def _steps(answer: Answer) -> list[dict[str, Any]]:

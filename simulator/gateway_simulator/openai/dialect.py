@@ -26,8 +26,8 @@ def openai_dialect(name: str) -> Dialect:
     return Dialect(
         name=name,
         content_type="text/event-stream; charset=utf-8",
-        key_given=_key_given,
-        missing_header=_missing_header,
+        key=_key,
+        objection=_no_objection,
         read=_read,
         document=completion_document,
         frames=chunk_frames,
@@ -45,12 +45,12 @@ def model_list(created_s: int) -> dict[str, Any]:
     return {"object": "list", "data": models}
 
 
-def _key_given(headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
+def _key(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     scheme, _, key = headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and bool(key.strip())
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _missing_header(headers: Mapping[str, str]) -> str | None:
+def _no_objection(headers: Mapping[str, str], query: Mapping[str, str], stream: bool) -> str | None:
     return None
 
 
@@ -59,7 +59,10 @@ def _read(body: dict[str, Any], model: str, stream: bool) -> Conversation:
 
 
 def _error(status: int, message: str | None, code: str | None, envelope: Envelope) -> dict[str, Any]:
+    """A 401 quotes pieces of the key, as OpenAI's does: a gateway must not pass that on."""
     kind, usual_code, usual_message = _ERRORS.get(status, _ERRORS[500] if status >= 500 else _ERRORS[400])
+    if status == 401 and envelope.key:
+        usual_message = f"Incorrect API key provided: {envelope.key[:4]}****{envelope.key[-4:]}."
     return {"error": {"message": message or usual_message, "type": kind, "param": None, "code": code or usual_code}}
 
 
@@ -68,4 +71,12 @@ def _error_frame(envelope: Envelope) -> bytes:
 
 
 def _headers(envelope: Envelope) -> dict[str, str]:
-    return {"x-request-id": f"req_{envelope.token}", "openai-version": "2020-10-01", "openai-processing-ms": "1"}
+    """With rate limits of the provider's own, which a gateway must not pass off as its client's."""
+    return {
+        "x-request-id": f"req_{envelope.token}",
+        "openai-version": "2020-10-01",
+        "openai-processing-ms": "1",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-reset-requests": "6ms",
+    }

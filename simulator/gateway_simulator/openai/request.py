@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from gateway_simulator.conversation import Conversation, RequestInvalid, Tool, require_list, require_object
+from gateway_simulator.conversation import (
+    Conversation,
+    RequestInvalid,
+    Tool,
+    optional_count,
+    require_list,
+    require_object,
+)
 
 
 def read_request(body: dict[str, Any]) -> Conversation:
@@ -21,6 +28,7 @@ def read_request(body: dict[str, Any]) -> Conversation:
     named = tool_choice.get("function", {}).get("name") if isinstance(tool_choice, dict) else None
     response_format = body.get("response_format") or {}
     stop = body.get("stop") or ()
+    limit = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
     return Conversation(
         model=model,
         stream=stream,
@@ -37,8 +45,8 @@ def read_request(body: dict[str, Any]) -> Conversation:
         parallel_tool_calls=body.get("parallel_tool_calls") is not False,
         response_schema=(response_format.get("json_schema") or {}).get("schema"),
         json_object=response_format.get("type") == "json_object",
-        choices=body.get("n") or 1,
-        max_output_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+        choices=optional_count(body.get("n"), "n") or 1,
+        max_output_tokens=optional_count(body.get(limit), limit),
         stop_sequences=(stop,) if isinstance(stop, str) else tuple(stop),
         include_usage=bool(stream_options and stream_options.get("include_usage")),
         service_tier="default" if body.get("service_tier") in (None, "auto") else body["service_tier"],
@@ -49,7 +57,9 @@ def read_request(body: dict[str, Any]) -> Conversation:
 
 def _tool(tool: dict[str, Any]) -> Tool:
     function = require_object(tool.get("function"), "tools[].function")
-    return Tool(name=function.get("name", ""), parameters=function.get("parameters") or {})
+    return Tool(
+        name=function.get("name", ""), parameters=require_object(function.get("parameters") or {}, "parameters")
+    )
 
 
 def _texts(message: dict[str, Any]) -> list[str]:

@@ -29,34 +29,42 @@ def chunk_frames(answer: Answer, envelope: Envelope) -> Iterator[Frame]:
 
     choices = range(answer.choices)
     for index in choices:
-        yield chunk(index, _first_delta(answer))
+        yield chunk(index, _first_delta(answer, envelope, index))
     for deltas in zip(*(_deltas(answer, envelope, index) for index in choices), strict=True):
-        for index, delta in enumerate(deltas):
-            yield chunk(index, delta, content=True)
+        for index, (delta, content) in enumerate(deltas):
+            yield chunk(index, delta, content=content)
     if not answer.no_finish:
         for index in choices:
             yield chunk(index, {}, finish_reason(answer))
     if answer.include_usage and not answer.no_usage:
-        yield Frame(data_event({**head, "choices": [], "usage": usage_object(answer.usage)}))
+        yield Frame(data_event({**head, "choices": [], "usage": usage_object(answer.usage)}), usage=True)
     if not answer.no_done:
         yield Frame(_DONE)
 
 
-def _first_delta(answer: Answer) -> dict[str, Any]:
+def _first_delta(answer: Answer, envelope: Envelope, choice: int) -> dict[str, Any]:
+    """A single call is opened by the role's chunk (recorded from OpenAI)."""
     if answer.refusal is not None:
         return {"role": "assistant", "content": None, "refusal": ""}
+    if len(answer.tool_calls) == 1:
+        opening = _opening(answer, envelope, choice, 0)
+        return {"role": "assistant", "content": None, "tool_calls": [opening], "refusal": None}
     return {"role": "assistant", "content": None if answer.tool_calls else "", "refusal": None}
 
 
-def _deltas(answer: Answer, envelope: Envelope, choice: int) -> Iterator[dict[str, Any]]:
-    """A call's id and name come once, with empty arguments; then the arguments in pieces, by `index`."""
+def _deltas(answer: Answer, envelope: Envelope, choice: int) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Each delta, and whether it is content. A call is opened once; its arguments follow in pieces, by `index`."""
     for nth, call in enumerate(answer.tool_calls):
-        opening = {"index": nth, "id": call_id(envelope, choice, nth), "type": "function"}
-        yield {"tool_calls": [{**opening, "function": {"name": call.name, "arguments": ""}}]}
+        if len(answer.tool_calls) > 1:
+            yield {"tool_calls": [_opening(answer, envelope, choice, nth)]}, False
         for piece in call.pieces:
-            yield {"tool_calls": [{"index": nth, "function": {"arguments": piece}}]}
-    if answer.refusal is not None:
-        for word in answer.refusal_pieces:
-            yield {"refusal": word}
+            yield {"tool_calls": [{"index": nth, "function": {"arguments": piece}}]}, True
+    for piece in answer.refusal_pieces:
+        yield {"refusal": piece}, True
     for piece in answer.pieces:
-        yield {"content": piece}
+        yield {"content": piece}, True
+
+
+def _opening(answer: Answer, envelope: Envelope, choice: int, nth: int) -> dict[str, Any]:
+    function = {"name": answer.tool_calls[nth].name, "arguments": ""}
+    return {"index": nth, "id": call_id(envelope, choice, nth), "type": "function", "function": function}
