@@ -21,6 +21,7 @@ KEYS = {  # kind and plan of each
 }
 OPERATIONS_PORTS = {"edge": 9080, "router": 9081, "billing": 9082}
 CERTIFICATE_FILES = ("ca.pem", "billing_reader.pem", "billing_reader.key")
+FIRST_REQUEST = '{"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hello"}]}'
 _TIMEOUT_S = 60
 
 
@@ -109,7 +110,8 @@ def _show(folder: Path, credentials: dict[str, object]) -> None:
     for name in KEYS:
         print(f"  {name:<{width}}  {credentials[name]}")
     print("\nThe first request:")
-    print(f"  curl {credentials['edge_url']}/v1/models -H 'Authorization: Bearer {credentials['standard_key']}'")
+    print(f"  curl {credentials['edge_url']}/v1/chat/completions -H 'Content-Type: application/json' \\")
+    print(f"    -H 'Authorization: Bearer {credentials['standard_key']}' -d '{FIRST_REQUEST}'")
     print("\nThe ledger, as the billing reader:")
     print(f"  psql '{credentials['postgres_dsn']}'")
 
