@@ -1,0 +1,78 @@
+"""Where a provider may be: which base URLs are taken, and why another is not. Pure (SECURITY: outbound requests).
+
+https only, no userinfo, ASCII, no private address; what the operator lists in EGRESS_ALLOW_HOSTS as an
+exact `host:port` may also be plain http or private. Names are not resolved here: that is the
+connector's business, at the moment of the connection.
+"""
+
+import ipaddress
+from collections.abc import Collection
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_NOT_FOR_PROVIDERS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        *("::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23"),
+        *("2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+    )
+)
+
+
+class BaseUrlRefused(ValueError):
+    """The text says what is wrong, in words."""
+
+
+def check_base_url(url: str, *, allowed_hosts: Collection[str]) -> str:
+    """`url` without a trailing slash. Raises BaseUrlRefused."""
+    parts = _split(url)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise BaseUrlRefused("it is not an https URL")
+    if "@" in parts.netloc:
+        raise BaseUrlRefused("it holds a user name or password")
+    if parts.query or parts.fragment:
+        raise BaseUrlRefused("it has a query or a fragment")
+    if host_and_port(parts) not in allowed_hosts:
+        _check_public(parts)
+    return url.rstrip("/")
+
+
+def host_and_port(parts: SplitResult) -> str:
+    """`host:port` as EGRESS_ALLOW_HOSTS spells it, IPv6 addresses in brackets."""
+    host = parts.hostname or ""
+    return f"[{host}]:{_port(parts)}" if ":" in host else f"{host}:{_port(parts)}"
+
+
+def _split(url: str) -> SplitResult:
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise BaseUrlRefused("it holds other characters than a URL may")
+    try:
+        parts = urlsplit(url)
+        _port(parts)
+    except ValueError as error:
+        raise BaseUrlRefused("it is not a URL") from error
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+
+
+def _check_public(parts: SplitResult) -> None:
+    hint = f"; an operator can allow it with EGRESS_ALLOW_HOSTS={host_and_port(parts)}"
+    if parts.scheme != "https":
+        raise BaseUrlRefused("it is plain http" + hint)
+    host = (parts.hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        raise BaseUrlRefused("it is this machine" + hint)
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        if host.replace(".", "").isdigit() or host.startswith("0x"):
+            raise BaseUrlRefused("its address has an unusual notation") from None
+        return
+    if not address.is_global or any(address in network for network in _NOT_FOR_PROVIDERS):
+        raise BaseUrlRefused("it is not a public address" + hint)

@@ -1,0 +1,62 @@
+"""The client of one call, at the other end of the hop; a client that has left is noted, not an error."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway_shared.errors import GatewayError, ProviderAuthFailed
+from gateway_shared.sse import write_data
+
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+JSON_TYPE = "application/json"
+
+
+class Answer(Protocol):
+    """What is used of `gateway_shared.hop_server.HopAnswer`."""
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None: ...
+    async def write(self, chunk: bytes) -> None: ...
+    async def send(self, status: int, headers: Mapping[str, str], body: bytes) -> None: ...
+
+
+class Client:
+    """`headers` go on every answer. Once `gone`, nothing is written any more."""
+
+    def __init__(self, answer: Answer, headers: Mapping[str, str]) -> None:
+        self.headers = dict(headers)
+        self.gone = False
+        self.started = False
+        self._answer = answer
+
+    async def write(self, data: bytes) -> None:
+        """Part of a stream; the first part starts the answer. Waits while the client does not read."""
+        if self.gone or not data:
+            return
+        try:
+            if not self.started:
+                self.started = True
+                await self._answer.start(200, {"Content-Type": STREAM_TYPE, **self.headers})
+            await self._answer.write(data)
+        except ConnectionError:
+            self.gone = True
+
+    async def send(self, body: bytes) -> None:
+        """A whole answer."""
+        if not self.gone:
+            self.started = True
+            await self._answer.send(200, {"Content-Type": JSON_TYPE, **self.headers}, body)
+
+    async def fail(self, error: GatewayError, *, headers: Mapping[str, str] | None = None) -> None:
+        """The error as a status, or as the last event of a stream that has begun; no `[DONE]` follows it."""
+        if self.started:
+            await self.write(write_data(error.body()))
+        elif not self.gone:
+            self.started = True
+            await self._answer.send(error.status, self._error_headers(error, headers or {}), error.body())
+
+    def _error_headers(self, error: GatewayError, headers: Mapping[str, str]) -> dict[str, str]:
+        fields = {"Content-Type": JSON_TYPE, **self.headers, **headers}
+        if error.retry_after_s is not None:
+            fields["Retry-After"] = f"{error.retry_after_s:.0f}"
+        if isinstance(error, ProviderAuthFailed):
+            fields["x-should-retry"] = "false"
+        return fields

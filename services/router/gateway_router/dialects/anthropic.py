@@ -1,0 +1,163 @@
+"""Anthropic's Messages API, translated by LiteLLM's config and stream parser (LITELLM.md)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+from gateway_router import usage
+from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest
+from gateway_router.dialects.litellm_names import (
+    ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY,
+    AnthropicConfig,
+    AnthropicStreamParser,
+    ModelResponse,
+    map_finish_reason,
+)
+from gateway_router.dialects.litellm_requests import translating_request
+from gateway_router.dialects.provider_errors import refusal
+from gateway_router.dialects.translated import (
+    Json,
+    TranslatedStream,
+    check_media,
+    client_object,
+    completion,
+    delta_of,
+    message_of,
+)
+from gateway_router.providers import Provider
+from gateway_shared.errors import BadRequest, GatewayError, UpstreamError
+
+NATIVE_PARAMS = ("thinking", "top_k", "cache_control")
+"""Anthropic's own parameters that a client may set."""
+
+
+class AnthropicTranslation:
+    """One call to an Anthropic provider."""
+
+    def __init__(self, call: ChatCall, provider: Provider) -> None:
+        self._call = call
+        self._secret = provider.api_key.reveal()
+        self._litellm_params: Json = {}
+        body = client_object(call)
+        if (body.get("n") or 1) != 1 or body.get("logprobs"):
+            raise BadRequest("n and logprobs are not supported by this model's provider.", param="n")
+        check_media(body["messages"], https_is_passed_on=True)
+        with translating_request():
+            request, headers = self._translate(body, provider)
+        if call.stream:
+            request["stream"] = True
+        headers = {name: str(value) for name, value in headers.items()}
+        path = "/messages" if provider.base_url.endswith("/v1") else "/v1/messages"
+        self.request = UpstreamRequest(provider.base_url + path, headers, orjson.dumps(request))
+
+    def _translate(self, body: Json, provider: Provider) -> tuple[Json, Json]:
+        config, model, messages = AnthropicConfig(), self._call.upstream_model, body["messages"]
+        allowed = {*config.get_supported_openai_params(model), *NATIVE_PARAMS} - {"stream", "extra_headers"}
+        params = {name: body[name] for name in body if name in allowed and body[name] is not None}
+        optional = config.map_openai_params(params, {}, model, drop_params=False)
+        if "top_k" in params:
+            optional["top_k"] = params["top_k"]
+        self._json_mode = bool(optional.pop("json_mode", False))
+        headers = config.validate_environment(
+            {}, model, messages, optional, self._litellm_params, self._secret, provider.base_url
+        )
+        return config.transform_request(model, messages, optional, self._litellm_params, headers), headers
+
+    @property
+    def _tool_names(self) -> dict[str, str]:
+        names: dict[str, str] = self._litellm_params.get(ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY) or {}
+        return names
+
+    def answer(self, body: bytes, _headers: Mapping[str, str], /) -> Answer:
+        message = _message_object(body, self._secret)
+        used = usage.from_anthropic(message["usage"]) if isinstance(message.get("usage"), dict) else None
+        tier = (message.get("usage") or {}).get("service_tier")
+        # usage is ours; what is left keeps LiteLLM from counting thoughts with a tokenizer
+        message["usage"] = {"output_tokens_details": {"thinking_tokens": 0}}
+        try:
+            response = AnthropicConfig().transform_parsed_response(
+                completion_response=message,
+                raw_response=httpx.Response(200),
+                model_response=ModelResponse(),
+                json_mode=self._json_mode,
+                tool_name_reverse_map=self._tool_names,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise UpstreamError("The provider's answer does not have the form of its API.") from error
+        choice = response.choices[0]
+        answer = completion(
+            self._call,
+            completion_id=message.get("id") or self._call.completion_id,
+            model=message["model"],
+            choices=[
+                {
+                    "index": 0,
+                    "message": message_of(choice.message),
+                    "logprobs": None,
+                    "finish_reason": choice.finish_reason,
+                }
+            ],
+            usage=usage.to_openai(used.tokens) if used else None,
+        )
+        return Answer(orjson.dumps(answer), used, message["model"], tier)
+
+    def stream(self, _headers: Mapping[str, str], /) -> "AnthropicStream":
+        parser = AnthropicStreamParser(
+            None, sync_stream=False, json_mode=self._json_mode, tool_name_reverse_map=self._tool_names
+        )
+        return AnthropicStream(self._call, self._secret, parser)
+
+
+class AnthropicStream(TranslatedStream):
+    """`message_start`, blocks, `message_delta`, `message_stop`."""
+
+    def __init__(self, call: ChatCall, secret: str, parser: Any) -> None:
+        super().__init__(call, secret)
+        self._parser = parser
+        self._used: Json = {}
+
+    def event(self, event: Json) -> bytes:
+        kind = event.get("type")
+        if kind == "ping":
+            return b""
+        if kind == "message_stop":
+            self.progress.done = True
+            return b""
+        if kind == "message_start":
+            return self._start(event["message"])
+        # cumulative; the parser would count thoughts with a tokenizer, so it does not see it
+        self._note_usage(event.pop("usage", None))
+        [choice] = self._parser.chunk_parser(event).choices
+        written = self._delta(delta_of(choice.delta))
+        if kind == "message_delta" and event.get("delta", {}).get("stop_reason"):
+            self._chunks.finish(choice.finish_reason or map_finish_reason(event["delta"]["stop_reason"]))
+            self.progress.finished = True
+        return written
+
+    def _start(self, message: Json) -> bytes:
+        self._chunks.completion_id = message.get("id") or self._chunks.completion_id
+        self._chunks.model = self.progress.model_served = message.get("model") or self._chunks.model
+        self._note_usage(message.get("usage"))
+        return self._chunks.delta({})
+
+    def _note_usage(self, used: object) -> None:
+        if isinstance(used, dict):
+            self._used.update({name: value for name, value in used.items() if value is not None})
+            self.progress.usage = usage.from_anthropic(self._used)
+            self.progress.service_tier = self._used.get("service_tier")
+
+
+def _message_object(body: bytes, secret: str) -> Json:
+    """Raises the provider's error for a 200 that is one, and UpstreamError for what is no message."""
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UpstreamError("The provider's answer is not JSON.") from error
+    if isinstance(message, dict) and "error" in message:
+        failure: GatewayError = refusal(502, body, retry_after=None, secret=secret)
+        raise failure
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list) or "model" not in message:
+        raise UpstreamError("The provider's answer is not a message.")
+    return message

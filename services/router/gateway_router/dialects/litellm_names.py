@@ -1,0 +1,67 @@
+"""LiteLLM's internal names that this project uses, all of them; a test per provider pins them (LITELLM.md).
+
+An upgrade that moves one fails here, loudly. `litellm.proxy` is never imported.
+"""
+
+import logging
+import os
+import warnings
+from typing import Any
+
+# before the import: otherwise it fetches a price map over HTTPS when imported
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+import litellm
+from litellm.litellm_core_utils.core_helpers import map_finish_reason
+from litellm.llms.anthropic.chat.handler import ModelResponseIterator as AnthropicStreamParser
+from litellm.llms.anthropic.chat.transformation import (
+    ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY,
+    AnthropicConfig,
+)
+from litellm.llms.anthropic.common_utils import AnthropicError
+from litellm.llms.gemini.chat.transformation import GoogleAIStudioGeminiConfig
+from litellm.llms.vertex_ai.common_utils import VertexAIError
+from litellm.llms.vertex_ai.gemini.transformation import transform_request_body as gemini_request_body
+from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
+    ModelResponseIterator as GeminiStreamParser,
+)
+from litellm.types.utils import Delta, Message, ModelResponse, ModelResponseStream
+
+# its messages quote what it was given
+logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
+litellm.suppress_debug_info = True
+litellm.telemetry = False
+litellm.REPEATED_STREAMING_CHUNK_LIMIT = 1_000_000_000
+
+
+with warnings.catch_warnings():
+    # built on first use otherwise (40 ms of a first request), with warnings about their own annotations
+    warnings.simplefilter("ignore")
+    for _model in (Delta, Message, ModelResponse, ModelResponseStream):
+        _model.model_rebuild(force=True)
+
+
+class NoLogging:
+    """Stands in for LiteLLM's logging object, which its parsers insist on."""
+
+    def __init__(self, optional_params: dict[str, Any]) -> None:
+        self.optional_params = optional_params
+
+    def post_call(self, **_: object) -> None:
+        """Nothing is logged."""
+
+
+__all__ = [
+    "ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY",
+    "AnthropicConfig",
+    "AnthropicError",
+    "AnthropicStreamParser",
+    "GeminiStreamParser",
+    "GoogleAIStudioGeminiConfig",
+    "ModelResponse",
+    "NoLogging",
+    "VertexAIError",
+    "gemini_request_body",
+    "litellm",
+    "map_finish_reason",
+]

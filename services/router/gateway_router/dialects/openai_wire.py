@@ -1,0 +1,196 @@
+"""OpenAI's own wire, passed through: the provider's bytes are the client's (WIRE).
+
+Every event is read once (1.5 µs, less than searching it for what matters) but its bytes go on as they
+came. Kept back are `[DONE]`, which the call sends when usage is recorded, and the usage chunk: sent
+last to a client that gets it, withheld from one that does not.
+"""
+
+from collections.abc import Mapping
+
+import orjson
+
+from gateway_router import usage
+from gateway_router.dialects.dialect import (
+    Answer,
+    ChatCall,
+    Progress,
+    UpstreamRequest,
+    cut_short,
+    malformed,
+    object_with,
+)
+from gateway_router.dialects.provider_errors import event_refusal, refusal
+from gateway_router.providers import Provider
+from gateway_shared.errors import GatewayError, UpstreamError
+from gateway_shared.sse import EventSplitter, EventTooLong, data_of, write_data
+
+
+class OpenAiTranslation:
+    """One call to a provider that speaks OpenAI's wire."""
+
+    def __init__(self, call: ChatCall, provider: Provider) -> None:
+        self._call = call
+        self._secret = provider.api_key.reveal()
+        members: dict[str, object] = {"model": call.upstream_model}
+        if call.stream:
+            options = dict(call.stream_options or {})
+            if provider.streams_usage:
+                options["include_usage"] = True
+            members["stream"] = True
+            if options:
+                members["stream_options"] = options
+        headers = {"Authorization": f"Bearer {self._secret}", "Content-Type": "application/json"}
+        body = object_with(orjson.dumps(members)[1:-1], call.rest)
+        self.request = UpstreamRequest(f"{provider.base_url}/chat/completions", headers, body)
+
+    def answer(self, body: bytes, _headers: Mapping[str, str], /) -> Answer:
+        try:
+            completion = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise UpstreamError("The provider's answer is not JSON.") from error
+        if not isinstance(completion, dict):
+            raise UpstreamError("The provider's answer is not a JSON object.")
+        if "choices" not in completion:
+            if completion.get("error"):
+                raise refusal(502, body, retry_after=None, secret=self._secret)
+            raise UpstreamError("The provider's answer has no choices.")
+        used = completion.get("usage")
+        return Answer(
+            body,
+            usage.from_openai(used) if isinstance(used, dict) else None,
+            _text(completion.get("model")),
+            _text(completion.get("service_tier")),
+        )
+
+    def stream(self, _headers: Mapping[str, str], /) -> "OpenAiStream":
+        return OpenAiStream(self._call, self._secret)
+
+
+class OpenAiStream:
+    """A ChatStream whose events are the provider's own bytes."""
+
+    def __init__(self, call: ChatCall, secret: str) -> None:
+        self.progress = Progress()
+        self.failure: GatewayError | None = None
+        self._call = call
+        self._secret = secret
+        self._splitter = EventSplitter()
+        self._usage_event = b""
+        self._usage_relayed = False
+        self._finished_choices: set[int] = set()
+
+    def feed(self, data: bytes) -> bytes:
+        if self.progress.done:
+            return b""
+        try:
+            events = self._splitter.feed(data)
+        except EventTooLong:
+            self.failure = malformed()
+            return b""
+        relayed: list[bytes] = []
+        for event in events:
+            relayed.append(self._event(event))
+            if self.failure or self.progress.done:
+                break
+        return b"".join(relayed)
+
+    def end(self) -> bytes:
+        # an event whose last empty line is missing was meant all the same
+        last = b"" if self.progress.done else self._last_event()
+        if self.failure is None and not (self.progress.done or self._all_choices_finished()):
+            self.failure = cut_short()
+        if self.failure is None and not self.progress.finished:
+            self.failure = cut_short()
+        return last if self.failure else last + self._usage_event
+
+    def _last_event(self) -> bytes:
+        rest = self._splitter.flush()
+        if not rest.strip():
+            return b""
+        return self._event(rest.rstrip(b"\r\n") + b"\n\n")
+
+    def _event(self, event: bytes) -> bytes:
+        """What the client gets for one whole event."""
+        data = data_of(event)
+        if data is None:
+            return event if event.lstrip(b"\r\n").startswith(b":") else b""
+        if data == b"[DONE]":
+            self.progress.done = True
+            return b""
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            self.failure = malformed()
+            return b""
+        if chunk.get("error"):
+            self.failure = event_refusal(chunk["error"], secret=self._secret)
+            return b""
+        return self._chunk(chunk, event)
+
+    def _chunk(self, chunk: dict[str, object], event: bytes) -> bytes:
+        progress = self.progress
+        if progress.model_served is None:
+            progress.model_served = _text(chunk.get("model")) or None
+        if chunk.get("service_tier") is not None:
+            progress.service_tier = _text(chunk["service_tier"])
+        choices = chunk.get("choices")
+        choices = choices if isinstance(choices, list) else []
+        finishes = [self._count(choice) for choice in choices if isinstance(choice, dict)]
+        used = chunk.get("usage")
+        if not isinstance(used, dict):
+            return event
+        progress.usage = usage.from_openai(used)
+        if not choices:
+            self._usage_event = event if self._call.relay_usage and not self._usage_relayed else b""
+            return b""
+        if self._call.relay_usage:
+            return self._usage_beside_choices(chunk, event, finished=any(finishes))
+        return event
+
+    def _usage_beside_choices(self, chunk: dict[str, object], event: bytes, *, finished: bool) -> bytes:
+        """Some providers count up in every chunk, and clients add up what they get: one is let through, the last."""
+        if finished and not self._usage_relayed:
+            self._usage_relayed, self._usage_event = True, b""
+            return event
+        if not self._usage_relayed:
+            self._usage_event = write_data(orjson.dumps({**chunk, "choices": []}))
+        return write_data(orjson.dumps({name: value for name, value in chunk.items() if name != "usage"}))
+
+    def _count(self, choice: dict[str, object]) -> bool:
+        """Counts what a choice brings; whether it finishes there."""
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            text = _text_bytes(delta)
+            self.progress.text_bytes += text
+            self.progress.chunks += 1 if text else 0
+        if choice.get("finish_reason") is None:
+            return False
+        self.progress.finished = True
+        index = choice.get("index")
+        self._finished_choices.add(index if isinstance(index, int) else 0)
+        return True
+
+    def _all_choices_finished(self) -> bool:
+        """For a stream without `[DONE]`; the client's `n` is read only then."""
+        asked = orjson.loads(self._call.rest).get("n")
+        return len(self._finished_choices) >= (asked if isinstance(asked, int) else 1)
+
+
+def _text_bytes(delta: dict[str, object]) -> int:
+    total = 0
+    for name in ("content", "refusal", "reasoning_content", "reasoning"):
+        text = delta.get(name)
+        if isinstance(text, str):
+            total += len(text)
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            total += len(function.get("arguments") or "") + len(function.get("name") or "")
+    return total
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,177 @@
+"""What the translated dialects share: reading the client's JSON, and turning a provider's events into chunks.
+
+The translation itself is LiteLLM's (`litellm_names`); here is the glue that it needs (LITELLM.md).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gateway_router.dialects.chat_chunks import ChatChunks, Delta
+from gateway_router.dialects.dialect import ChatCall, Progress, cut_short, malformed
+from gateway_router.dialects.provider_errors import event_refusal
+from gateway_shared.errors import BadRequest, GatewayError
+from gateway_shared.sse import EventSplitter, EventTooLong, data_of
+
+Json = dict[str, Any]
+
+EXTENSIONS = ("reasoning_content", "thinking_blocks", "annotations", "images", "audio", "function_call")
+"""What messages carry beside OpenAI's own members, under LiteLLM's names."""
+
+
+def client_object(call: ChatCall) -> Json:
+    """The client's JSON. Raises BadRequest for what no translated dialect can do."""
+    body: Json = orjson.loads(call.rest)
+    if not isinstance(body.get("messages"), list):
+        raise BadRequest("Missing required parameter: 'messages'.", param="messages")
+    if body.get("logit_bias"):
+        raise BadRequest("logit_bias is not supported by this model's provider.", param="logit_bias")
+    return body
+
+
+def check_media(messages: list[Any], *, https_is_passed_on: bool) -> None:
+    """Only media that come with the request: an address would be fetched from inside (SECURITY: outbound requests).
+
+    Raises BadRequest. `https_is_passed_on`: the provider itself fetches https addresses.
+    """
+    for message in messages:
+        parts = message.get("content") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            for text in _addresses(part):
+                is_passed_on = https_is_passed_on and text.startswith("https://")
+                if "://" in text[:200].partition(",")[0] and not is_passed_on:
+                    raise BadRequest("Send media as a data: URL to this model's provider.", param="messages")
+
+
+def _addresses(part: object) -> list[str]:
+    """Every text of a content part that is not the text itself."""
+    if not isinstance(part, dict) or part.get("type") == "text":
+        return []
+    found: list[str] = []
+    pending: list[object] = list(part.values())
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return found
+
+
+def dumped(value: Any) -> Any:
+    """A LiteLLM (pydantic) object as plain JSON, None left out."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(exclude_none=True)
+    return [dumped(item) for item in value] if isinstance(value, list) else value
+
+
+def message_of(message: Any) -> Json:
+    """A plain answer's message, of the same shape on every call."""
+    calls = [dumped(call) for call in getattr(message, "tool_calls", None) or ()]
+    fields: Json = {"role": "assistant", "content": message.content, "refusal": None}
+    if calls:
+        fields["tool_calls"] = [
+            {"id": call.get("id"), "type": "function", "function": call.get("function")} for call in calls
+        ]
+    fields.update(_extensions(message))
+    return fields
+
+
+def delta_of(delta: Any) -> Delta:
+    """A LiteLLM delta as a plain object."""
+    calls = [dumped(call) for call in getattr(delta, "tool_calls", None) or ()]
+    return {"content": delta.content, "tool_calls": calls, **_extensions(delta)}
+
+
+def _extensions(source: Any) -> Json:
+    values = {name: dumped(getattr(source, name, None)) for name in EXTENSIONS}
+    return {name: value for name, value in values.items() if value not in (None, [], "")}
+
+
+class TranslatedStream:
+    """A ChatStream over a provider's own events; a dialect says what one event means."""
+
+    def __init__(self, call: ChatCall, secret: str) -> None:
+        self.progress = Progress()
+        self.failure: GatewayError | None = None
+        self._call = call
+        self._secret = secret
+        self._splitter = EventSplitter()
+        self._chunks = ChatChunks(completion_id=call.completion_id, created_s=call.created_s, model=call.upstream_model)
+
+    def event(self, event: Json) -> bytes:
+        """The chunks that one provider event gives; notes what it says in `progress` and `_chunks`."""
+        raise NotImplementedError
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            events = self._splitter.feed(data)
+        except EventTooLong:
+            self.failure = malformed()
+            return b""
+        return self._chunks_of(events)
+
+    def end(self) -> bytes:
+        rest = self._splitter.flush()
+        last = self._chunks_of([rest]) if rest.strip() else b""
+        if self.failure is None and not self._chunks.finished:
+            self.failure = cut_short()
+        if self.failure is not None:
+            return last
+        last += self._chunks.finish_events()
+        usage = self.progress.usage
+        return last + self._chunks.usage_event(usage.tokens) if self._call.relay_usage and usage else last
+
+    def _chunks_of(self, events: list[bytes]) -> bytes:
+        written: list[bytes] = []
+        for event in events:
+            if self.failure is not None or self.progress.done:
+                break
+            data = data_of(event)
+            if data is not None:
+                written.append(self._translate(data))
+        return b"".join(written)
+
+    def _translate(self, data: bytes) -> bytes:
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            event = None
+        if not isinstance(event, dict):
+            self.failure = malformed()
+            return b""
+        if "error" in event:
+            self.failure = event_refusal(event["error"], secret=self._secret)
+            return b""
+        try:
+            return self.event(event)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            # the parsers index into what they expect
+            self.failure = malformed()
+            return b""
+
+    def _delta(self, delta: Delta, *, choice: int = 0) -> bytes:
+        written = self._chunks.delta(delta, choice=choice)
+        text = len(str(delta.get("content") or "")) + len(str(delta.get("reasoning_content") or ""))
+        for call in delta.get("tool_calls") or ():  # type: ignore[attr-defined]
+            text += len(call["function"].get("arguments") or "")
+        self.progress.text_bytes += text
+        self.progress.chunks += 1 if text else 0
+        return written
+
+
+def completion(
+    call: ChatCall, *, completion_id: str, model: str, choices: list[Json], usage: Mapping[str, object] | None
+) -> Json:
+    """OpenAI's `chat.completion` object."""
+    return {
+        "id": completion_id,
+        "object": "chat.completion",
+        "created": call.created_s,
+        "model": model,
+        "choices": choices,
+        "usage": usage,
+    }

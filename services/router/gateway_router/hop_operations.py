@@ -1,0 +1,17 @@
+"""The operations that the router offers over the hop, and who may call them."""
+
+from gateway_router.calls import ChatCalls
+from gateway_shared.hop import CHAT_COMPLETIONS, MODELS
+from gateway_shared.hop_server import HopAnswer, HopCall, Operation
+
+_EDGE_ONLY = frozenset({"edge"})
+
+
+def operations(calls: ChatCalls, model_list: bytes) -> dict[str, Operation]:
+    async def list_models(call: HopCall, answer: HopAnswer) -> None:
+        await answer.send(200, {"Content-Type": "application/json"}, model_list)
+
+    return {
+        CHAT_COMPLETIONS: Operation(calls.serve, callers=_EDGE_ONLY),
+        MODELS: Operation(list_models, callers=_EDGE_ONLY),
+    }

@@ -1,0 +1,32 @@
+"""The router's metrics; the labels are closed sets: provider names, status classes and finish states."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+CALLS = Counter(
+    "gateway_router_calls", "Calls to providers, by the class of the provider's status.", ["provider", "status_class"]
+)
+ENDED = Counter("gateway_router_calls_ended", "Calls to providers, by how they ended.", ["provider", "finish_state"])
+NOT_FROM_PROVIDER = Counter(
+    "gateway_router_usage_not_from_provider",
+    "Calls whose usage is not the provider's own figure.",
+    ["provider", "usage_source"],
+)
+USAGE_CLAMPED = Counter(
+    "gateway_router_usage_clamped", "Usage that was negative or absurd and has been clamped.", ["provider"]
+)
+DURATION = Histogram(
+    "gateway_router_call_duration_seconds", "From the intent to the settle.", ["provider"], buckets=_SECONDS
+)
+TIME_TO_FIRST_TOKEN = Histogram(
+    "gateway_router_time_to_first_token_seconds",
+    "From the intent to the first bytes for the client.",
+    ["provider"],
+    buckets=_SECONDS,
+)
+OPEN_CALLS = Gauge("gateway_router_open_calls", "Calls to providers that have not ended.", ["kind"])
+REFUSED = Counter(
+    "gateway_router_calls_refused", "Calls that no provider was asked for, by the error's code.", ["code"]
+)
+CERT_EXPIRY = Gauge("gateway_router_cert_expiry_seconds", "When this router's certificate ends, Unix time.")

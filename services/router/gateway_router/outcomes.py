@@ -1,0 +1,67 @@
+"""How an attempt that was cut short, or never got an answer, goes into the ledger. Pure."""
+
+from dataclasses import replace
+
+from gateway_router import estimate
+from gateway_router.attempt import Outcome
+from gateway_router.dialects.dialect import Answer, Progress
+from gateway_router.usage import Usage
+from gateway_shared.usage_event import FinishState, TokenCounts, UsageSource
+
+NOT_SENT = Outcome("failed", "not_sent", "none")
+
+
+def refused(http_status: int) -> Outcome:
+    """The provider answered with an error: nothing was used."""
+    return Outcome("failed", "upstream_error", "none", http_status=http_status)
+
+
+def unusable(http_status: int) -> Outcome:
+    """The provider answered 200 with something that is no answer: what it used is not known."""
+    return Outcome("failed", "upstream_error", "unknown", http_status=http_status)
+
+
+def without_answer(finish_state: FinishState, request_body: bytes) -> Outcome:
+    """Sent, and nothing came back. A provider that broke off charges nothing that is known; one that was left may."""
+    if finish_state in ("upstream_cut", "upstream_error"):
+        return Outcome("failed", finish_state, "unknown")
+    return Outcome("partial", finish_state, "estimated", TokenCounts(input_tokens=estimate.input_tokens(request_body)))
+
+
+def cut(
+    finish_state: FinishState, progress: Progress, request_body: bytes, *, http_status: int, ttft_us: int | None
+) -> Outcome:
+    """A stream that did not come to its end, with the provider's figure where it had come already."""
+    source, tokens = stream_usage(progress, request_body)
+    return Outcome(
+        "partial",
+        finish_state,
+        source,
+        tokens,
+        http_status,
+        progress.model_served,
+        progress.service_tier,
+        ttft_us,
+    )
+
+
+def stream_usage(progress: Progress, request_body: bytes) -> tuple[UsageSource, TokenCounts]:
+    """The provider's figure when the stream has finished with one, else an estimate that keeps what is known."""
+    if progress.finished and progress.usage is not None:
+        return "provider", progress.usage.tokens
+    known = progress.usage.tokens if progress.usage is not None else None
+    output_tokens = estimate.output_tokens(text_bytes=progress.text_bytes, chunks=progress.chunks)
+    if known is None:
+        return "estimated", TokenCounts(input_tokens=estimate.input_tokens(request_body), output_tokens=output_tokens)
+    return "estimated", replace(known, output_tokens=max(known.output_tokens, output_tokens))
+
+
+def answer_usage(answer: Answer, request_body: bytes) -> tuple[UsageSource, Usage]:
+    """Of a whole answer; one without usage is estimated from its length."""
+    if answer.usage is not None:
+        return "provider", answer.usage
+    tokens = TokenCounts(
+        input_tokens=estimate.input_tokens(request_body),
+        output_tokens=estimate.output_tokens(text_bytes=len(answer.body), chunks=0),
+    )
+    return "estimated", Usage(tokens)

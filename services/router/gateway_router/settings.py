@@ -1,0 +1,50 @@
+"""The router's settings (docs/providers.md names those that an operator sets)."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway_shared.settings import Secret, setting
+from gateway_shared.tls import TlsFiles
+
+
+@dataclass(frozen=True)
+class RouterSettings:
+    """Everything the router reads from its environment; names that end in `_s` are seconds."""
+
+    tls_ca_file: Path = setting("TLS_CA_FILE")
+    tls_cert_file: Path = setting("TLS_CERT_FILE")
+    tls_key_file: Path = setting("TLS_KEY_FILE")
+    journal_dir: Path = setting("JOURNAL_DIR")
+    amqp_url: str = setting("AMQP_URL")
+    postgres_dsn: str = setting("POSTGRES_DSN")
+
+    deployment: str = setting("DEPLOYMENT", "agent-gateway")
+    log_level: str = setting("LOG_LEVEL", "INFO")
+    drain_s: float = setting("DRAIN_S", 600.0)
+    host: str = setting("ROUTER_HOST", "127.0.0.1")
+    port: int = setting("ROUTER_PORT", 8443)
+    ops_host: str = setting("ROUTER_OPS_HOST", "127.0.0.1")
+    ops_port: int = setting("ROUTER_OPS_PORT", 9081)
+    instance: str = setting("ROUTER_INSTANCE", socket.gethostname())
+
+    openai_api_key: Secret | None = setting("OPENAI_API_KEY", None)
+    anthropic_api_key: Secret | None = setting("ANTHROPIC_API_KEY", None)
+    google_api_key: Secret | None = setting("GOOGLE_API_KEY", None)
+    meta_api_key: Secret | None = setting("META_API_KEY", None)
+    openai_base_url: str = setting("OPENAI_BASE_URL", "https://api.openai.com/v1")
+    anthropic_base_url: str = setting("ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+    google_base_url: str = setting("GOOGLE_BASE_URL", "https://generativelanguage.googleapis.com")
+    meta_base_url: str = setting("META_BASE_URL", "https://api.llama.com/compat/v1")
+    egress_allow_hosts: tuple[str, ...] = setting("EGRESS_ALLOW_HOSTS", ())
+    simulator_url: str | None = setting("SIMULATOR_URL", None)
+
+    abandoned_stream: str = setting("ABANDONED_STREAM", "close", choices=("close", "drain"))
+    connect_timeout_s: float = setting("PROVIDER_CONNECT_TIMEOUT_S", 5.0)
+    first_byte_timeout_s: float = setting("PROVIDER_FIRST_BYTE_TIMEOUT_S", 120.0)
+    silence_timeout_s: float = setting("PROVIDER_SILENCE_TIMEOUT_S", 120.0)
+    call_timeout_s: float = setting("PROVIDER_CALL_TIMEOUT_S", 600.0)
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        return TlsFiles(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)

@@ -1,0 +1,93 @@
+"""Providers over HTTP: one aiohttp session that follows no redirect, keeps no cookie and asks for no compression."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from yarl import URL
+
+from gateway_router.dialects.dialect import UpstreamRequest
+from gateway_router.providers import Provider
+from gateway_router.transports.transport import MAX_ANSWER_BYTES, UpstreamCut, UpstreamNotReached
+
+FINISH_TIMEOUT_S = 0.25
+_KEEPALIVE_S = 60.0
+
+
+class HttpTransport:
+    def __init__(self, *, connect_timeout_s: float) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
+            # all but the connection is limited by the call's own deadline
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
+            headers={"Accept-Encoding": "identity", "User-Agent": "agent-gateway"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=256 * 1024,
+        )
+
+    @asynccontextmanager
+    async def open(self, request: UpstreamRequest, _provider: Provider, /) -> AsyncIterator["HttpResponse"]:
+        url = URL(request.url, encoded=True)
+        try:
+            response = await self._session.post(url, data=request.body, headers=request.headers, allow_redirects=False)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise UpstreamNotReached(type(error).__name__) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamCut(type(error).__name__) from error
+        try:
+            yield HttpResponse(response)
+        finally:
+            # gives the connection back when the body was read to its end, closes it otherwise
+            response.close()
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+class HttpResponse:
+    """See UpstreamResponse."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        if self.headers.get("content-encoding", "identity") != "identity":
+            raise UpstreamCut("the answer is compressed, which was not asked for")
+        received_bytes = 0
+        try:
+            async for chunk in self._response.content.iter_any():
+                received_bytes += len(chunk)
+                if received_bytes > MAX_ANSWER_BYTES:
+                    raise UpstreamCut(f"more than {MAX_ANSWER_BYTES} bytes")
+                yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise UpstreamCut(type(error).__name__) from error
+
+    async def read(self, max_bytes: int) -> bytes:
+        received = bytearray()
+        async for chunk in self.chunks():
+            received += chunk
+            if len(received) > max_bytes:
+                raise UpstreamCut(f"more than {max_bytes} bytes")
+        return bytes(received)
+
+    async def read_start(self, max_bytes: int) -> bytes:
+        received = bytearray()
+        async for chunk in self.chunks():
+            received += chunk
+            if len(received) >= max_bytes:
+                break
+        return bytes(received[:max_bytes])
+
+    async def finish(self) -> None:
+        try:
+            async with asyncio.timeout(FINISH_TIMEOUT_S):
+                while not self._response.content.at_eof() and await self._response.content.readany():
+                    continue
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            self._response.close()

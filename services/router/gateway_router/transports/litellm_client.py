@@ -1,0 +1,156 @@
+"""Providers through `litellm.acompletion`: its retries off, its answer put into OpenAI's format again (LITELLM.md).
+
+About 2 ms a chunk: for the long tail of providers only.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+
+from gateway_router.dialects.chat_chunks import ChatChunks
+from gateway_router.dialects.dialect import UpstreamRequest
+from gateway_router.dialects.litellm_names import litellm
+from gateway_router.dialects.translated import delta_of, message_of
+from gateway_router.providers import Provider
+from gateway_router.transports.transport import UpstreamCut, UpstreamNotReached
+from gateway_router.usage import from_openai, to_openai
+from gateway_shared.sse import DONE
+
+
+class LitellmTransport:
+    def __init__(self, *, call_timeout_s: float) -> None:
+        self._call_timeout_s = call_timeout_s
+
+    @asynccontextmanager
+    async def open(self, request: UpstreamRequest, provider: Provider, /) -> AsyncIterator["_Response"]:
+        arguments = orjson.loads(request.body)
+        try:
+            answer = await litellm.acompletion(
+                **arguments,
+                custom_llm_provider=provider.litellm_name,
+                api_base=request.url,
+                api_key=provider.api_key.reveal(),
+                timeout=self._call_timeout_s,
+                num_retries=0,
+                max_retries=0,
+            )
+        except litellm.exceptions.APIConnectionError as error:
+            raise (UpstreamNotReached if _never_sent(error) else UpstreamCut)(type(error).__name__) from error
+        except litellm.exceptions.Timeout as error:
+            raise TimeoutError from error
+        except litellm.exceptions.APIError as error:
+            yield _refusal(error)
+            return
+        except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+            yield _refusal(error)
+            return
+        if not arguments["stream"]:
+            yield _Response(200, _plain(answer))
+            return
+        try:
+            yield _Response(200, b"", _events(answer), {"content-type": "text/event-stream"})
+        finally:
+            await answer.aclose()
+
+    async def close(self) -> None:
+        """LiteLLM keeps its own connections."""
+        await litellm.close_litellm_async_clients()
+
+
+class _Response:
+    """See UpstreamResponse."""
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        events: AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers or {"content-type": "application/json"}
+        self._body = body
+        self._events = events
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        if self._events is None:
+            yield self._body
+            return
+        async for event in self._events:
+            yield event
+
+    async def read(self, max_bytes: int) -> bytes:
+        if len(self._body) > max_bytes:
+            raise UpstreamCut(f"more than {max_bytes} bytes")
+        return self._body
+
+    async def read_start(self, max_bytes: int) -> bytes:
+        return self._body[:max_bytes]
+
+    async def finish(self) -> None:
+        """The stream is closed when the exchange is left."""
+
+
+def _plain(answer: Any) -> bytes:
+    used = getattr(answer, "usage", None)
+    return orjson.dumps(
+        {
+            "id": answer.id,
+            "object": "chat.completion",
+            "created": answer.created,
+            "model": answer.model,
+            "choices": [
+                {
+                    "index": choice.index,
+                    "message": message_of(choice.message),
+                    "logprobs": choice.logprobs.model_dump() if getattr(choice, "logprobs", None) else None,
+                    "finish_reason": choice.finish_reason,
+                }
+                for choice in answer.choices
+            ],
+            "usage": None if used is None else to_openai(from_openai(used.model_dump()).tokens),
+        }
+    )
+
+
+async def _events(stream: Any) -> AsyncIterator[bytes]:
+    chunks: ChatChunks | None = None
+    usage = None
+    try:
+        async for chunk in stream:
+            chunks = chunks or ChatChunks(completion_id=chunk.id, created_s=chunk.created, model=chunk.model)
+            if getattr(chunk, "usage", None) is not None:
+                usage = chunk.usage
+            for choice in chunk.choices:
+                yield chunks.delta(delta_of(choice.delta), choice=choice.index)
+                if choice.finish_reason:
+                    chunks.finish(choice.finish_reason, choice=choice.index)
+    except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+        raise UpstreamCut(type(error).__name__) from error
+    # it invents a finish reason and a count of tokens for a stream that merely ends
+    if chunks is None or not (stream.received_finish_reason or stream.intermittent_finish_reason):
+        raise UpstreamCut("no finish reason")
+    yield chunks.finish_events()
+    if usage is not None and any(getattr(chunk, "usage", None) for chunk in stream.chunks):
+        yield chunks.usage_event(from_openai(usage.model_dump()).tokens)
+    yield DONE
+
+
+def _refusal(error: Any) -> _Response:
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    relayed = {name.lower(): str(value) for name, value in headers.items() if name.lower() == "retry-after"}
+    fields = {name: getattr(error, name, None) for name in ("type", "param", "code")}
+    body = orjson.dumps({"error": {"message": str(error.message), **fields}}, default=str)
+    return _Response(int(error.status_code), body, None, {"content-type": "application/json", **relayed})
+
+
+def _never_sent(error: BaseException) -> bool:
+    """Whether the cause was a connection that did not come about; the chain of causes holds httpx's word for it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ClientConnectorError"):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,53 @@
+"""The interface of a transport: an upstream request in, status, headers and bytes out."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from gateway_router.dialects.dialect import UpstreamRequest
+from gateway_router.providers import Provider
+
+MAX_ANSWER_BYTES = 128 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+
+
+class UpstreamNotReached(Exception):
+    """No connection to the provider came about: it has seen nothing of the request."""
+
+
+class UpstreamCut(Exception):
+    """The connection broke after the request was on its way, or more came than is taken."""
+
+
+class UpstreamResponse(Protocol):
+    """A provider's answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """What each read brings. Raises UpstreamCut."""
+        ...
+
+    async def read(self, max_bytes: int) -> bytes:
+        """The whole body. Raises UpstreamCut, also when it is longer than `max_bytes`."""
+        ...
+
+    async def read_start(self, max_bytes: int) -> bytes:
+        """At most `max_bytes` of the body's beginning, as much as comes."""
+        ...
+
+    async def finish(self) -> None:
+        """Takes the last bytes after an answer that is complete, so that the connection can be used again."""
+        ...
+
+
+class Transport(Protocol):
+    def open(self, request: UpstreamRequest, provider: Provider, /) -> AbstractAsyncContextManager[UpstreamResponse]:
+        """Sends the request and waits for the answer's head. Raises UpstreamNotReached, UpstreamCut.
+
+        Leaving the block before the body's end closes the connection: the provider stops.
+        """
+        ...
+
+    async def close(self) -> None: ...

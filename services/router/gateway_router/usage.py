@@ -1,0 +1,146 @@
+"""What providers say was used, as the ledger's token counts. Pure.
+
+In the ledger `input_tokens` and `output_tokens` are wholes and the rest are parts of them
+(`gateway_shared.usage_event`). OpenAI counts the same way. Anthropic's `input_tokens` leaves cache
+reads and writes out; Gemini's thoughts are outside `candidatesTokenCount`, and its tool-use prompt
+outside `promptTokenCount`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway_shared.usage_event import TokenCounts
+
+ABSURD_TOKENS = 1_000_000_000
+"""More than any provider can have used in one call."""
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`clamped`: the provider said something negative or absurd, and `tokens` is what could be kept."""
+
+    tokens: TokenCounts
+    clamped: bool = False
+
+
+def from_openai(usage: Json) -> Usage:
+    """OpenAI's `usage` object of chat completions."""
+    count = _Counter()
+    prompt, completion = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
+    return count.usage(
+        TokenCounts(
+            input_tokens=count(usage, "prompt_tokens"),
+            cached_input_tokens=count(prompt, "cached_tokens"),
+            cache_write_5m_tokens=count(prompt, "cache_write_tokens"),
+            input_audio_tokens=count(prompt, "audio_tokens"),
+            output_tokens=count(usage, "completion_tokens"),
+            reasoning_tokens=count(completion, "reasoning_tokens"),
+            output_audio_tokens=count(completion, "audio_tokens"),
+        )
+    )
+
+
+def from_anthropic(usage: Json) -> Usage:
+    """Anthropic's `usage`; of a stream, the one of `message_start` updated with that of `message_delta`."""
+    count = _Counter()
+    written, read = count(usage, "cache_creation_input_tokens"), count(usage, "cache_read_input_tokens")
+    by_lifetime = _object(usage, "cache_creation")
+    one_hour = min(count(by_lifetime, "ephemeral_1h_input_tokens"), written)
+    return count.usage(
+        TokenCounts(
+            input_tokens=count(usage, "input_tokens") + written + read,
+            cached_input_tokens=read,
+            cache_write_5m_tokens=written - one_hour,
+            cache_write_1h_tokens=one_hour,
+            output_tokens=count(usage, "output_tokens"),
+            reasoning_tokens=count(_object(usage, "output_tokens_details"), "thinking_tokens"),
+        )
+    )
+
+
+def from_gemini(usage: Json) -> Usage:
+    """Gemini's `usageMetadata`."""
+    count = _Counter()
+    prompt, candidates = count(usage, "promptTokenCount"), count(usage, "candidatesTokenCount")
+    thoughts, total = count(usage, "thoughtsTokenCount"), count(usage, "totalTokenCount")
+    # some models count their thoughts among the candidates; then the total has no room for them
+    thoughts_are_extra = prompt + candidates != total
+    return count.usage(
+        TokenCounts(
+            input_tokens=prompt + count(usage, "toolUsePromptTokenCount"),
+            cached_input_tokens=count(usage, "cachedContentTokenCount"),
+            input_audio_tokens=count.modality(usage, "promptTokensDetails", "AUDIO"),
+            output_tokens=candidates + thoughts if thoughts_are_extra else candidates,
+            reasoning_tokens=thoughts,
+            output_audio_tokens=count.modality(usage, "candidatesTokensDetails", "AUDIO"),
+        )
+    )
+
+
+def to_openai(tokens: TokenCounts) -> dict[str, object]:
+    """OpenAI's `usage`, of the same shape on every call: clients sum its fields."""
+    return {
+        "prompt_tokens": tokens.input_tokens,
+        "completion_tokens": tokens.output_tokens,
+        "total_tokens": tokens.input_tokens + tokens.output_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cached_input_tokens,
+            "audio_tokens": tokens.input_audio_tokens,
+            "cache_write_tokens": tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": tokens.reasoning_tokens,
+            "audio_tokens": tokens.output_audio_tokens,
+        },
+    }
+
+
+class _Counter:
+    """Reads counts that can be trusted, and remembers whether any could not."""
+
+    def __init__(self) -> None:
+        self._clamped = False
+
+    def __call__(self, source: Json, name: str) -> int:
+        return self._clamp(source.get(name))
+
+    def modality(self, source: Json, name: str, modality: str) -> int:
+        details = source.get(name)
+        if not isinstance(details, list):
+            return 0
+        return sum(
+            self._clamp(detail.get("tokenCount"))
+            for detail in details
+            if isinstance(detail, Mapping) and detail.get("modality") == modality
+        )
+
+    def usage(self, tokens: TokenCounts) -> Usage:
+        """A part is at most its whole."""
+        read_and_written = tokens.cached_input_tokens + tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens
+        if read_and_written > tokens.input_tokens:
+            tokens = replace(tokens, input_tokens=read_and_written)
+            self._clamped = True
+        fitted = replace(
+            tokens,
+            input_audio_tokens=min(tokens.input_audio_tokens, tokens.input_tokens),
+            reasoning_tokens=min(tokens.reasoning_tokens, tokens.output_tokens),
+            output_audio_tokens=min(tokens.output_audio_tokens, tokens.output_tokens),
+        )
+        return Usage(fitted, clamped=self._clamped or fitted != tokens)
+
+    def _clamp(self, value: object) -> int:
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            self._clamped = True
+            return 0
+        clamped = int(min(max(value, 0), ABSURD_TOKENS))
+        self._clamped |= clamped != value
+        return clamped
+
+
+def _object(source: Json, name: str) -> Json:
+    value = source.get(name)
+    return value if isinstance(value, Mapping) else {}
