@@ -51,7 +51,8 @@ lint: develop  ## Formatting, types, layers, dependencies, dead code
 	$(DEV)/ruff check .
 	$(DEV)/mypy $(PACKAGES) tests bench
 	$(DEV)/lint-imports
-	@for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(DEV)/deptry . --config $(CURDIR)/pyproject.toml) || exit 1; done
+	@for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(DEV)/deptry . --known-first-party gateway_shared \
+		--per-rule-ignores DEP002=agent-gateway-shared) || exit 1; done
 	$(DEV)/vulture
 
 bench: develop  ## CPU per request, on a running stack (`make start` first)

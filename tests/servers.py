@@ -11,14 +11,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway_local.account import unprivileged_account
 from gateway_local.command import Command
-from gateway_local.postgres import PostgresServer
-from gateway_local.postgres_binaries import choose, distribution_binaries
+from gateway_local.postgres_install import install_server
 from gateway_local.rabbitmq import RabbitServer
 
 from gateway_authority.authority import Authority
@@ -132,11 +130,9 @@ class Postgres(RunningServer):
     """Roles operator, edge, router, billing and billing_reader on the database `gateway`; nothing is migrated."""
 
     def __init__(self, folder: Path, certificates: Certificates) -> None:
-        account = unprivileged_account(folder / "data")
-        binaries = choose(distribution_binaries(), made_by=None)
-        assert binaries is not None, "no PostgreSQL server here: apt-get install postgresql"
+        folder.mkdir()
         # a killed process loses nothing without fsync: only a crash of the machine would
-        self._server = PostgresServer(folder, binaries, account, free_ports(1)[0], {"fsync": "off"})
+        self._server = replace(install_server(folder, free_ports(1)[0]), settings={"fsync": "off"})
         self._server.prepare(certificates.folder)
         self._certificates = certificates
         super().__init__("Postgres", self._server.command, self._server.is_ready, folder.with_suffix(".log"))

