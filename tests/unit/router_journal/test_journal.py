@@ -141,6 +141,8 @@ async def test_a_full_disk_refuses_a_call_whole_and_serves_the_next_when_there_i
     assert not journal.failed.done()
     await settle(journal, "d")
     assert [(event.event_id, event.sequence) for event in terminal_events(journal.folder.path)] == [("a", 1), ("d", 2)]
+    (segment,) = list_segments(journal.folder.path)
+    assert segment.size_bytes == journal.durable.offset, "nothing is left of what did not fit"
     await journal.close()
 
 
