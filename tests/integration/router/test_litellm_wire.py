@@ -1,0 +1,106 @@
+"""The long tail: a provider that is called through `litellm.acompletion`, here at the simulator's OpenAI wire."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway_router.limits import CallLimits
+from gateway_router.providers import Provider
+from gateway_shared.settings import Secret
+from tests.integration.router.router_rig import RouterRig, Simulator, open_rig
+from tests.integration.router.test_calls import PLAIN_OR_STREAM, TOOL, data_of, one_event, text_of
+from tests.integration.router.test_clients_that_leave import leave_after_first_bytes, until
+from tests.servers import Certificates
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(params=["groq", "deepseek"])
+async def router(
+    request: pytest.FixtureRequest, certificates: Certificates, tmp_path: Path, simulator: Simulator
+) -> AsyncIterator[RouterRig]:
+    url = f"{simulator.url}/openai/v1"
+    provider = Provider("tail", "litellm", url, Secret("sk-test-key"), "tail", "tail", request.param)
+    limits = CallLimits(call_s=10, first_byte_s=5, silence_s=5)
+    async with open_rig(certificates, tmp_path, {"tail": provider}, limits) as rig:
+        yield rig
+
+
+def asking(text: str, **more: object) -> dict[str, object]:
+    return {"model": "tail/some-model", "messages": [{"role": "user", "content": text}], **more}
+
+
+@PLAIN_OR_STREAM
+async def test_an_answer_in_openais_format(stream: bool, router: RouterRig) -> None:
+    options = {"stream_options": {"include_usage": True}} if stream else {}
+    received = await router.call(asking("one [[sim input=2 words=7]]", stream=stream, **options))
+    assert received.status == 200, received.body
+    if stream:
+        *chunks, done = data_of(received)
+        assert done == "[DONE]"
+        assert len(text_of(chunks).split()) == 7
+        assert [chunk["choices"] for chunk in chunks if chunk.get("usage")] == [[]]
+        assert sum(bool(choice["finish_reason"]) for chunk in chunks for choice in chunk["choices"]) == 1
+    else:
+        assert len(json.loads(received.body)["choices"][0]["message"]["content"].split()) == 7
+    event = one_event(router)
+    assert (event.tokens.input_tokens, event.tokens.output_tokens, event.usage_source) == (2, 7, "provider")
+
+
+@PLAIN_OR_STREAM
+async def test_tool_calls(stream: bool, router: RouterRig) -> None:
+    received = await router.call(asking('In "Paris"', tools=[TOOL], tool_choice="required", stream=stream))
+    assert b"get_weather" in received.body
+    assert b"tool_calls" in received.body
+    assert one_event(router).status == "settled"
+
+
+@PLAIN_OR_STREAM
+async def test_one_request_for_one_call_and_its_status_and_retry_after_kept(
+    stream: bool, router: RouterRig, simulator: Simulator
+) -> None:
+    received = await router.call(asking("one [[sim status=429 retry_after=7]]", stream=stream))
+    assert (received.status, received.headers.get("retry-after")) == (429, "7")
+    assert len(await simulator.requests()) == 1
+    assert one_event(router).status == "failed"
+
+
+async def test_a_stream_without_a_finish_reason_is_not_taken_for_an_answer(router: RouterRig) -> None:
+    received = await router.call(asking("one [[sim words=6 no_finish no_done no_usage]]", stream=True))
+    assert "error" in data_of(received)[-1]
+    event = one_event(router)
+    assert (event.status, event.usage_source) == ("partial", "estimated")
+
+
+async def test_a_stream_without_usage_is_estimated_by_us(router: RouterRig) -> None:
+    received = await router.call(asking("one [[sim words=6 no_usage]]", stream=True))
+    assert data_of(received)[-1] == "[DONE]"
+    assert one_event(router).usage_source == "estimated"
+
+
+async def test_more_than_a_hundred_equal_chunks_are_a_healthy_stream(router: RouterRig) -> None:
+    received = await router.call(asking("one [[sim n_same=150]]", stream=True))
+    assert data_of(received)[-1] == "[DONE]"
+    assert one_event(router).status == "settled"
+
+
+async def test_the_upstream_stops_when_the_client_leaves(router: RouterRig, simulator: Simulator) -> None:
+    await leave_after_first_bytes(router, asking("one [[sim words=500 delay_ms=10]]", stream=True))
+
+    async def provider_saw_it() -> bool:
+        return bool((await simulator.stats())["client_gone"] == 1)
+
+    await until(provider_saw_it, timeout_s=2)
+    assert one_event(router).finish_state == "client_disconnect"
+
+
+async def test_fields_that_would_steer_litellm_are_not_passed(router: RouterRig, simulator: Simulator) -> None:
+    received = await router.call(
+        asking("one", api_base="http://127.0.0.1:9", mock_response="mocked", extra_headers={"x-evil": "1"})
+    )
+    assert received.status == 200
+    assert b"mocked" not in received.body
+    [asked] = await simulator.requests()
+    assert "x-evil" not in asked["headers"]
