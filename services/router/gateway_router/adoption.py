@@ -23,7 +23,8 @@ class Adoption:
     def adopt(self) -> list[Publication]:
         """What there is to publish now, of folders that nobody held. Blocking.
 
-        A folder that cannot be recovered now (a full disk, for one) is tried again the next time.
+        A folder that cannot be recovered now (the disk is full, or its records make no sense) keeps
+        nobody from work; it is tried again the next time.
         """
         found = boot_folders(self._journal_dir)
         self._settled.intersection_update(found)
@@ -37,8 +38,8 @@ class Adoption:
                 continue
             try:
                 publication = _take_over(folder)
-            except (OSError, JournalUnavailable) as error:
-                canonical_log.exception("journal_adoption_failed", error, producer=folder.producer)
+            except (OSError, JournalUnavailable, ValueError, LookupError, TypeError) as error:
+                canonical_log.exception("journal not adopted", error, producer=folder.producer)
                 folder.release()
                 continue
             if publication is not None:
@@ -54,7 +55,7 @@ def _take_over(folder: JournalFolder) -> Publication | None:
         return None
     ADOPTED.inc()
     canonical_log.info(
-        "journal_adopted", producer=folder.producer, unpublished_events=cursor.last_sequence - cursor.sequence
+        "journal adopted", producer=folder.producer, unpublished_events=cursor.last_sequence - cursor.sequence
     )
     return closed_publication(folder, cursor)
 
@@ -72,4 +73,4 @@ def closed_publication(folder: JournalFolder, cursor: Cursor) -> Publication:
 def closed_extent(folder: JournalFolder, cursor: Cursor) -> Extent:
     assert cursor.last_sequence is not None
     last = list_segments(folder.path)[-1]
-    return Extent(Position(last.number, last.size_bytes), cursor.last_sequence, cursor.scan_from, is_closed=True)
+    return Extent(Position(last.number, last.size_bytes), cursor.last_sequence, is_closed=True)

@@ -36,7 +36,9 @@ class JournalUpkeep:
         self._adoption = Adoption(journal_dir)
         self._saved: dict[Publication, Cursor] = {}
         self._saving = asyncio.Lock()
-        self._own = Publication(journal.folder, Cursor(), self._own_extent)
+        self._own = Publication(
+            journal.folder, Cursor(), self._own_extent, scan_from=lambda: journal.oldest_open_segment
+        )
         publisher.add(self._own)
         journal.on_durable = self._note_durable
         UNPUBLISHED.set_function(lambda: publisher.unpublished)
@@ -109,7 +111,7 @@ class JournalUpkeep:
         try:
             ledger_has = await self._progress([self._journal.producer, *expired])
         except DatabaseUnavailable:
-            canonical_log.warning("journal_retention_waits_for_database", folders=len(expired))
+            canonical_log.warning("journal retention waits for the database", folders=len(expired))
             return
         await asyncio.to_thread(remove_segments, own, ledger_has=ledger_has.get(self._journal.producer, 0))
         for producer, path in expired.items():
@@ -122,7 +124,7 @@ class JournalUpkeep:
             await self.save_cursors()
             cursor = await asyncio.to_thread(close_folder, self._journal.folder)
         except (OSError, JournalUnavailable) as error:
-            canonical_log.exception("journal_not_closed", error, producer=self._journal.producer)
+            canonical_log.exception("journal not closed", error, producer=self._journal.producer)
             return
         extent = closed_extent(self._journal.folder, cursor)
         self._own.extent = lambda: extent
@@ -130,7 +132,7 @@ class JournalUpkeep:
 
     def _own_extent(self) -> Extent:
         journal = self._journal
-        return Extent(journal.durable, journal.durable_sequence, journal.oldest_open_segment, is_closed=False)
+        return Extent(journal.durable, journal.durable_sequence, is_closed=False)
 
     def _note_durable(self) -> None:
         self._own.note_growth()
@@ -147,5 +149,5 @@ async def _every(period_s: float, action: Callable[[], Awaitable[None]]) -> None
             await action()
         except OSError as error:
             # a full disk, for one: this is upkeep, and the calls' own records are not concerned
-            canonical_log.exception("journal_upkeep_failed", error)
+            canonical_log.exception("journal upkeep failed", error)
         await asyncio.sleep(period_s)

@@ -93,5 +93,5 @@ def broker_check(publisher: Publisher) -> Check:
 
 def _tell(failed: asyncio.Future[BaseException], error: BaseException | None) -> None:
     if error is not None and not failed.done():
-        canonical_log.exception("metering_failed", error)
+        canonical_log.exception("metering failed", error)
         failed.set_result(error)

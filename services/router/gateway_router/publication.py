@@ -20,12 +20,11 @@ MAX_BATCH_BYTES = 1024 * 1024
 class Extent:
     """Where what may be published ends: the position, and the sequence of the last event before it.
 
-    `is_closed`: nothing will follow. `scan_from` is the segment from which on calls may be open.
+    `is_closed`: nothing will follow.
     """
 
     end: Position
     last_sequence: int
-    scan_from: int
     is_closed: bool
 
 
@@ -49,12 +48,21 @@ class Batch:
 class Publication:
     """`extent` is asked anew each time: the own journal grows, an adopted one does not.
 
-    `position` and `sequence` are behind the last event that was confirmed without a gap.
+    `scan_from` answers with the segment from which on calls may be open, for the cursor. `position`
+    and `sequence` are behind the last event that was confirmed without a gap.
     """
 
-    def __init__(self, folder: JournalFolder, cursor: Cursor, extent: Callable[[], Extent]) -> None:
+    def __init__(
+        self,
+        folder: JournalFolder,
+        cursor: Cursor,
+        extent: Callable[[], Extent],
+        *,
+        scan_from: Callable[[], int] | None = None,
+    ) -> None:
         self.folder = folder
         self.extent = extent
+        self._scan_from = scan_from or (lambda: cursor.scan_from)
         self.position = cursor.position
         self.sequence = cursor.sequence
         self.age = BacklogAge()
@@ -80,9 +88,9 @@ class Publication:
         """What to save. A closed journal with nothing left to read is finished, even if records were damaged."""
         extent = self.extent()
         if not extent.is_closed:
-            return Cursor(self.position, self.sequence, extent.scan_from)
+            return Cursor(self.position, self.sequence, self._scan_from())
         sequence = extent.last_sequence if self.is_exhausted else self.sequence
-        return Cursor(self.position, sequence, extent.scan_from, extent.last_sequence)
+        return Cursor(self.position, sequence, self._scan_from(), extent.last_sequence)
 
     def next_batch(self) -> Batch | None:
         """What is there, up to 100 events or 1 MiB (one event at least); None when nothing is."""

@@ -114,7 +114,7 @@ class Publisher:
             result = failure.result if isinstance(failure, PublishFailed) else "lost"
             PUBLISHES.labels(result=result).inc()
         first = failures.exceptions[0]
-        canonical_log.warning("usage_publish_failed", result=str(first), failures=self._failures)
+        canonical_log.warning("usage not published", result=str(first), failures=self._failures)
 
     def _set_connected(self, connected: bool) -> None:
         self.is_connected = connected

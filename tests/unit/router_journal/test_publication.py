@@ -24,7 +24,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 @pytest.fixture
 def publication(journal: Journal) -> Publication:
     def extent() -> Extent:
-        return Extent(journal.durable, journal.durable_sequence, journal.oldest_open_segment, is_closed=False)
+        return Extent(journal.durable, journal.durable_sequence, is_closed=False)
 
     return Publication(journal.folder, Cursor(), extent)
 

@@ -163,3 +163,15 @@ async def test_a_closed_and_published_folder_is_not_taken_again(tmp_path: Path) 
     before = sorted(path.iterdir())
     assert Adoption(tmp_path).adopt() == []
     assert sorted(path.iterdir()) == before
+
+
+async def test_a_folder_that_makes_no_sense_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    odd = await dead_journal(tmp_path, "b1")
+    with list_segments(odd)[-1].path.open("ab") as file:
+        file.write(encode(FrameKind.INTENT, 0, b"[]"))
+    await dead_journal(tmp_path, "b2")
+    (publication,) = Adoption(tmp_path).adopt()
+    assert publication.folder.producer == "r1/b2"
+    assert list_segments(odd), "what cannot be read is kept"
+    publication.close()
+    publication.folder.release()

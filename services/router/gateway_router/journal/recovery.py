@@ -60,7 +60,7 @@ def _scan(folder: JournalFolder, cursor: Cursor) -> tuple[int, dict[str, dict[st
         os.truncate(last.path, end)
     if reader.damaged_bytes:
         DAMAGED_BYTES.inc(reader.damaged_bytes)
-        canonical_log.warning("journal_damaged", producer=folder.producer, damaged_bytes=reader.damaged_bytes)
+        canonical_log.warning("journal damaged", producer=folder.producer, damaged_bytes=reader.damaged_bytes)
     return last_sequence, open_calls
 
 
