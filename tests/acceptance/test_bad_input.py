@@ -1,5 +1,6 @@
 """Bad input gets the right status in OpenAI's error shape, and costs nothing."""
 
+import io
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +63,7 @@ async def send(stack: Stack, case: Bad) -> tuple[int, dict[str, Any], str]:
     headers += [("Authorization", f"Bearer {run.get(key, key)}") for key in case.keys]
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{stack.edge_url}{case.path}", data=case.body, headers=headers) as response,
+        session.post(f"{stack.edge_url}{case.path}", data=io.BytesIO(case.body), headers=headers) as response,
     ):
         return response.status, await response.json(), response.headers.get("x-request-id", "")
 

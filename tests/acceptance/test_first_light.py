@@ -5,9 +5,11 @@ import json
 import shutil
 import subprocess
 import uuid
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from langchain_core.messages import AIMessageChunk
@@ -45,6 +47,26 @@ MODELS = [
 models = pytest.mark.parametrize("priced", MODELS, ids=lambda priced: priced.model)
 
 
+Langchain = Callable[[str, dict[str, str]], ChatOpenAI]
+
+
+@pytest.fixture
+async def langchain(stack: Stack) -> AsyncIterator[Langchain]:
+    """ChatOpenAI by model name and headers, as a LangChain developer makes it.
+
+    With an HTTP client of its own: LangChain keeps one per base URL for the life of the process, and each test
+    has an event loop of its own.
+    """
+    async with httpx.AsyncClient() as client:
+        yield lambda model, headers: ChatOpenAI(
+            base_url=f"{stack.edge_url}/v1/langchain",
+            api_key=stack.run["langchain_key"],
+            model=model,
+            default_headers=headers,
+            http_async_client=client,
+        )
+
+
 def assert_priced(row: dict[str, object], priced: Priced, channel: str) -> None:
     assert row["status"] == "settled"
     assert row["channel"] == channel
@@ -56,15 +78,10 @@ def assert_priced(row: dict[str, object], priced: Priced, channel: str) -> None:
 
 @models
 async def test_langchain_streams_an_answer_whose_cost_is_in_the_ledger(
-    stack: Stack, ledger: Ledger, priced: Priced
+    langchain: Langchain, ledger: Ledger, priced: Priced
 ) -> None:
     run_id = f"run-{uuid.uuid4()}"
-    chat = ChatOpenAI(
-        base_url=f"{stack.edge_url}/v1/langchain",
-        api_key=stack.run["langchain_key"],
-        model=priced.model,
-        default_headers={"X-Agent-Run-Id": run_id},
-    )
+    chat = langchain(priced.model, {"X-Agent-Run-Id": run_id})
     answer = AIMessageChunk(content="")
     chunks = 0
     async for chunk in chat.astream(f"{PROMPT} {DIRECTIVE}"):
@@ -134,8 +151,10 @@ async def test_curl_gets_an_answer_whose_cost_is_in_the_ledger(stack: Stack, led
 
 
 @models
-async def test_langchain_tools_and_structured_output_work_on_every_dialect(stack: Stack, priced: Priced) -> None:
-    chat = ChatOpenAI(base_url=f"{stack.edge_url}/v1/langchain", api_key=stack.run["langchain_key"], model=priced.model)
+async def test_langchain_tools_and_structured_output_work_on_every_dialect(
+    langchain: Langchain, priced: Priced
+) -> None:
+    chat = langchain(priced.model, {})
     weather = {
         "type": "function",
         "function": {

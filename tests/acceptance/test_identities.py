@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,7 @@ from tests.acceptance.stack import Stack
 
 ROUTER, POSTGRES, RABBITMQ = 4, 5, 6
 """Offsets from PORT_BASE."""
+START_UP = b"user\0operator\0database\0gateway\0\0"
 
 
 def certificates(stack: Stack) -> Path:
@@ -72,7 +74,7 @@ def answer_of(connection: socket.socket, greeting: bytes) -> bytes:
         (ROUTER, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         (RABBITMQ, b"AMQP\x00\x00\x09\x01"),
         # a start-up packet of protocol 3.0 for user `operator`, without asking for TLS first
-        (POSTGRES, b"\x00\x00\x00\x25\x00\x03\x00\x00user\x00operator\x00database\x00gw\x00\x00"),
+        (POSTGRES, struct.pack(">II", 8 + len(START_UP), 3 << 16) + START_UP),
     ],
     ids=["router", "rabbitmq", "postgres"],
 )

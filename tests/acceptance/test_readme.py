@@ -31,7 +31,7 @@ async def test_what_the_readme_says_works(stack: Stack, tmp_path: Path, name: st
     """In the README's order: the psql block shows the rows of the ones before."""
     (tmp_path / ".local").symlink_to(stack.home)
     text = BLOCKS[name].replace("http://127.0.0.1:8080", stack.edge_url)
-    program = [sys.executable, "-c", text] if "import " in text.splitlines()[0] else ["bash", "-ec", text]
+    program = [sys.executable, "-c", text] if text.startswith("import ") else ["bash", "-ec", text]
     process = await asyncio.create_subprocess_exec(
         *program, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
