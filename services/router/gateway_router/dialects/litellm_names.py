@@ -8,8 +8,10 @@ import os
 import warnings
 from typing import Any
 
-# before the import: otherwise it fetches a price map over HTTPS when imported
+# before the import: otherwise it fetches a price map over HTTPS when imported, and a table of
+# Anthropic's beta headers at the first structured output
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
 
 import litellm
 from litellm.litellm_core_utils.core_helpers import map_finish_reason
