@@ -82,15 +82,6 @@ def journal_check(journal: Journal) -> Check:
     return check
 
 
-def broker_check(publisher: Publisher) -> Check:
-    """For who wants to wait for the broker; it does not belong into readiness, the journal holds meanwhile."""
-
-    async def check() -> str | None:
-        return None if publisher.is_connected else "not connected"
-
-    return check
-
-
 def _tell(failed: asyncio.Future[BaseException], error: BaseException | None) -> None:
     if error is not None and not failed.done():
         canonical_log.exception("metering failed", error)
