@@ -7,16 +7,21 @@ ids could be made out, so that the ledger's account of a producer stays complete
 import uuid
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import orjson
 
 from gateway_billing.rating import Usage
 from gateway_shared.usage_event import TokenCounts, UsageEvent, UsageEventInvalid
 
-_PLAIN_COLUMNS = tuple(field.name for field in fields(UsageEvent) if field.name not in ("tokens", "schema_version"))
+_CONVERTED_COLUMNS = ("event_id", "started_at")
+_PLAIN_COLUMNS = tuple(field.name for field in fields(UsageEvent) if field.name not in (*_CONVERTED_COLUMNS, "tokens"))
 _TOKEN_COLUMNS = tuple(field.name for field in fields(TokenCounts))
-EVENT_COLUMNS = (*_PLAIN_COLUMNS, *_TOKEN_COLUMNS, "schema_version")
+EVENT_COLUMNS = (*_CONVERTED_COLUMNS, *_PLAIN_COLUMNS, *_TOKEN_COLUMNS)
 """Columns of `billing.event` in the order of `ReceivedEvent.row`."""
+
+_plain_values = attrgetter(*_PLAIN_COLUMNS)
+_token_values = attrgetter(*_TOKEN_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,7 @@ def read_event(line: bytes) -> ReceivedEvent:
     event_id = _event_id(event.event_id)
     started_at = _moment(event.started_at)
     ended_at = _end(started_at, event.duration_us)
-    values = {"event_id": event_id, "started_at": started_at}
-    row = (
-        *(values.get(name) or getattr(event, name) for name in _PLAIN_COLUMNS),
-        *(getattr(event.tokens, name) for name in _TOKEN_COLUMNS),
-        event.schema_version,
-    )
+    row = (event_id, started_at, *_plain_values(event), *_token_values(event.tokens))
     usage = Usage(
         price_provider=event.price_provider,
         model_served=event.model_served,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_billing import statements
 from gateway_billing.message import EVENT_COLUMNS, read_message
 from tests.unit.billing.usage_events import usage_event
 
@@ -31,6 +32,14 @@ def test_a_row_has_the_columns_in_their_order() -> None:
     assert row["stream"] is False
     assert row["input_tokens"] == 9
     assert row["schema_version"] == 1
+
+
+def test_the_statement_takes_the_columns_in_the_same_order() -> None:
+    columns = ", ".join(EVENT_COLUMNS)
+    statement = " ".join(statements.INSERT_EVENTS.split())
+    assert statement.count(columns) == 3
+    assert f"${len(EVENT_COLUMNS)}::" in statement
+    assert f"${len(EVENT_COLUMNS) + 1}::" not in statement
 
 
 def test_a_bad_line_is_kept_as_it_came_beside_its_neighbours() -> None:
