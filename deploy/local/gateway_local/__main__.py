@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -41,7 +42,8 @@ def run_command(home: Home) -> None:
 
 def start_command(home: Home) -> None:
     start(home, os.environ)
-    sys.stdout.write(greeting(read_json(home.run_file), os.environ))
+    psql = shutil.which("psql") or str(planned_stack(home, os.environ).postgres.binaries.folder / "psql")
+    sys.stdout.write(greeting(read_json(home.run_file), os.environ, psql=psql))
 
 
 def stop_command(home: Home) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway_local.failure import SetupFailed
 from gateway_local.layout import CHECKOUT, Home
-from gateway_local.prepare import prepare
+from gateway_local.prepare import make_home, prepare
 from gateway_local.private_file import read_json
 from gateway_local.progress import tell
 from gateway_local.readiness import not_ready
@@ -52,7 +52,7 @@ def supervisor_pid(home: Home) -> int | None:
 
 def start(home: Home, environ: Mapping[str, str]) -> None:
     """Returns when every service of the stack is ready. Raises SetupFailed."""
-    home.folder.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     with held(home.folder / "start.lock"):
         if supervisor_pid(home) is None:
             prepare(home, environ)

@@ -60,7 +60,7 @@ def seed_keys(services: Services, home: Home) -> dict[str, str]:
             shown = services.edge_command(
                 "keys", "create", "--tenant", "default", "--user", seed.user, "--kind", seed.kind, "--plan", seed.plan
             ).run()
-            keys[seed.name] = _key_in(shown, seed.kind)
+            keys[seed.name] = printed_key(shown, seed.kind)
             write_json(home.keys, keys)
     return keys
 
@@ -75,7 +75,8 @@ def prepare_database(services: Services, home: Home) -> dict[str, str]:
         return keys.result()
 
 
-def _key_in(shown: str, kind: str) -> str:
+def printed_key(shown: str, kind: str) -> str:
+    """The key that `keys create` printed on a line of its own. Raises SetupFailed."""
     found = re.search(rf"^{kind}-[0-9A-Za-z]{{49}}$", shown, re.MULTILINE)
     if found is None:
         raise SetupFailed(f"`keys create --kind {kind}` printed no key:\n{tail_of(shown)}")

@@ -11,8 +11,8 @@ _MODELS = {
 }
 
 
-def greeting(run: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """`run` is what run.json says."""
+def greeting(run: Mapping[str, Any], environ: Mapping[str, str], *, psql: str) -> str:
+    """`run` is what run.json says, `psql` the program to read the ledger with."""
     real = [name for name in _MODELS if environ.get(name) or environ.get(f"{name}_FILE")]
     model = _MODELS[real[0] if real else "OPENAI_API_KEY"]
     source = "the real providers" if real else "the simulator: set OPENAI_API_KEY or another and restart for real ones"
@@ -26,5 +26,5 @@ def greeting(run: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     -H 'Authorization: Bearer {run["standard_key"]}' -H 'Content-Type: application/json' \\
     -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello"}}]}}'
 
-  psql '{run["postgres_dsn"]}' -c 'TABLE billing.usage'
+  {psql} '{run["postgres_dsn"]}' -c 'TABLE billing.usage'
 """

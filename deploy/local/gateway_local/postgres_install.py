@@ -26,10 +26,9 @@ _WHEEL_LOCK = CHECKOUT / "requirements/postgres.txt"
 
 def server_folder(home: Home) -> Path:
     """`<home>/postgres`, or a folder outside when Postgres' account cannot reach that (noted in `postgres-folder`)."""
-    note = home.folder / "postgres-folder"
+    note, inside = home.folder / "postgres-folder", home.folder / "postgres"
     if note.exists():
         return Path(note.read_text().strip())
-    inside = home.folder / "postgres"
     if can_traverse(unprivileged_account(inside / "data"), inside):
         return inside
     outside = FOLDERS_OUTSIDE / hashlib.sha256(bytes(home.folder)).hexdigest()[:12]
@@ -42,8 +41,11 @@ def server_folder(home: Home) -> Path:
 
 
 def remove_server_folder(home: Home) -> None:
-    shutil.rmtree(server_folder(home), ignore_errors=True)
-    (home.folder / "postgres-folder").unlink(missing_ok=True)
+    note = home.folder / "postgres-folder"
+    if note.exists():
+        shutil.rmtree(note.read_text().strip(), ignore_errors=True)
+        note.unlink()
+    shutil.rmtree(home.folder / "postgres", ignore_errors=True)
 
 
 def install_server(folder: Path, port: int, distribution: list[Binaries] | None = None) -> PostgresServer:

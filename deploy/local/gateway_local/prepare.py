@@ -25,9 +25,20 @@ POLL_S = 0.1
 LARGEST_LOG_BYTES = 64 * 1024 * 1024
 
 
+def make_home(home: Home) -> None:
+    """Raises SetupFailed when the state folder is, or would be, somebody else's."""
+    folder = home.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupFailed(f"{folder} cannot be made: {error.strerror}. Set AGENT_GATEWAY_HOME to another.") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        owner = folder.owner()
+        raise SetupFailed(f"{folder} belongs to {owner}. Run this as {owner}, or set AGENT_GATEWAY_HOME to another.")
+
+
 def prepare(home: Home, environ: Mapping[str, str]) -> None:
     """Environments, certificates, secrets, ports and the servers' folders. Raises SetupFailed."""
-    home.folder.mkdir(parents=True, exist_ok=True)
     for folder in (home.logs, home.journal):
         folder.mkdir(mode=0o700, exist_ok=True)
     for package in PACKAGES.values():
