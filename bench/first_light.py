@@ -39,7 +39,7 @@ def request_bytes(run: dict[str, Any], *, stream: bool, words: int) -> bytes:
     )
     host = urllib.parse.urlsplit(run["edge_url"]).netloc
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {{key}}\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {run['standard_key']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return (head + body).encode()
@@ -99,7 +99,6 @@ def measure(run: dict[str, Any], name: str, payload: bytes, *, requests: int, co
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path(".local/run.json"), help="the stack's run.json")
-    parser.add_argument("--key", required=True, help="a key whose plan lets this many requests through")
     parser.add_argument("--requests", type=int, default=1500)
     arguments = parser.parse_args()
     run = json.loads(arguments.run.read_text())
@@ -109,7 +108,7 @@ def main() -> None:
         ("JSON, 16 connections", False, 50, 1),
         ("SSE, 50 chunks, 16 connections", True, 50, 4),
     ):
-        payload = request_bytes(run, stream=stream, words=words).replace(b"{key}", arguments.key.encode())
+        payload = request_bytes(run, stream=stream, words=words)
         measure(run, name, payload, requests=arguments.requests // share, connections=16)
 
 
