@@ -13,7 +13,7 @@ from gateway_edge.grant_cache import GrantCache
 from gateway_edge.grant_channel import GrantChannel
 from gateway_edge.grant_store import GrantStore
 from gateway_edge.key_limits import KeyLimits
-from gateway_edge.resources import BODIES, DRAIN, GRANTS, LIMITS, OPERATIONS, ROUTER, SETTINGS
+from gateway_edge.resources import BODIES, DRAIN, GRANT_CHANNEL, GRANTS, LIMITS, OPERATIONS, ROUTER, SETTINGS
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import postgres
 from gateway_shared.hop_client import HopClient
@@ -66,10 +66,10 @@ async def _grants(app: web.Application) -> AsyncIterator[None]:
     pool = await postgres.create_pool(settings.postgres_dsn, settings.tls_files, application_name=_NAME)
     await pool
     cache = app[GRANTS] = GrantCache(GrantStore(pool).look_up)
-    channel = GrantChannel(
+    channel = app[GRANT_CHANNEL] = GrantChannel(
         lambda: postgres.connect(settings.postgres_dsn, settings.tls_files, application_name=f"{_NAME}-channel"), cache
     )
-    metrics.GRANT_CHANNEL_OPEN.set_function(lambda: channel.is_open)
+    metrics.GRANT_CHANNEL_OPEN.set_function(channel.opened.is_set)
     app[OPERATIONS].checks["database"] = postgres.database_check(pool)
     try:
         async with asyncio.TaskGroup() as tasks:

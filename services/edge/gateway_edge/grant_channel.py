@@ -23,12 +23,12 @@ Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
 class GrantChannel:
-    """Drops from `cache` what has changed, for as long as `run` runs."""
+    """Drops from `cache` what has changed, for as long as `run` runs; `opened` is set while changes are heard."""
 
     def __init__(self, connect: Connect, cache: GrantCache) -> None:
         self._connect = connect
         self._cache = cache
-        self.is_open = False
+        self.opened = asyncio.Event()
 
     async def run(self) -> None:
         """Opens the channel again whenever it is lost, and every 15 min so that certificates are looked at anew."""
@@ -46,10 +46,10 @@ class GrantChannel:
                 await connection.add_listener(CHANNEL, self._on_change)
             # after LISTEN, not before: what changed until now was told to nobody
             self._cache.verify_all_again()
-            self.is_open = True
+            self.opened.set()
             await self._watch(connection)
         finally:
-            self.is_open = False
+            self.opened.clear()
             connection.terminate()
 
     async def _watch(self, connection: asyncpg.Connection) -> None:

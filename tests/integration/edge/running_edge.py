@@ -1,6 +1,7 @@
 """An edge in this process, on real sockets, with keys out of a real database."""
 
 import argparse
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import orjson
 from prometheus_client import REGISTRY
 
 from gateway_edge import keys_command
+from gateway_edge.resources import GRANT_CHANNEL
 from gateway_edge.serve import Edge
 from gateway_edge.settings import EdgeSettings, KeysSettings, Pepper
 from gateway_shared import postgres
@@ -123,9 +125,11 @@ async def running_edge(settings: EdgeSettings) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def running_stack(server: Postgres, **changes: Any) -> AsyncIterator[tuple[Client, StandInRouter]]:
-    """An edge with its router."""
+    """An edge with its router, hearing of changes in the database."""
     async with (
         StandInRouter().running(server.tls_files("router")) as router,
         running_edge(edge_settings(server, router.url, **changes)) as client,
     ):
+        async with asyncio.timeout(10):
+            await client.edge.app[GRANT_CHANNEL].opened.wait()
         yield client, router
