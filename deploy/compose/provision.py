@@ -16,7 +16,6 @@ from gateway_authority.directory import AUTHORITY_NAME, issue_directory, read_cr
 from gateway_authority.profile import DEFAULT_DEPLOYMENT, USAGES
 
 CREDENTIALS = Path("/credentials")
-SIMULATOR_URL_FILE = Path("/var/lib/gateway/demo/simulator_url")
 
 GENERATED_SECRETS = {
     "edge": "key_pepper",
@@ -66,7 +65,6 @@ def main() -> None:
         now=datetime.now(UTC),
         lifetime=timedelta(days=int(os.environ.get("CERTIFICATE_DAYS") or 90)),
     )
-    SIMULATOR_URL_FILE.write_text("")  # the profile `demo` writes it anew
     print(f"issued: {', '.join(issued)}" if issued else "every certificate is current")
 
 

@@ -7,7 +7,7 @@ from tests.compose.stack import PROVIDER_KEYS, ComposeStack
 
 
 def test_without_a_provider_key_a_call_says_which_variables_to_set(stack: ComposeStack) -> None:
-    stack.compose("--profile", "demo", "rm", "--stop", "--force", "simulator", "simulator-url")
+    stack.compose("--profile", "demo", "rm", "--stop", "--force", "simulator", "demo-on")
     stack.compose("up", "--detach", "--wait", "--force-recreate", "router")
     client = openai.OpenAI(
         base_url=f"{stack.credentials['edge_url']}/v1", api_key=stack.credentials["standard_key"], max_retries=0
