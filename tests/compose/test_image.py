@@ -6,7 +6,9 @@ from tests.compose.stack import BUILD_TIMEOUT_S, ROOT, ComposeStack
 
 
 def test_the_default_image_is_the_edge_and_says_what_it_lacks(stack: ComposeStack) -> None:
-    image = stack.run("docker", "build", "--quiet", ".", timeout_s=BUILD_TIMEOUT_S).strip()
+    image = stack.run(
+        "docker", "build", "--quiet", "--tag=gateway-service:test", ".", timeout_s=BUILD_TIMEOUT_S
+    ).strip()
     done = subprocess.run(
         ["docker", "run", "--rm", image],
         cwd=ROOT,
