@@ -1,7 +1,8 @@
 """A router's hop in this process over real TLS, with a real journal, and providers on real sockets."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,3 +156,13 @@ async def listening(runner: web.AppRunner) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+async def until(condition: Callable[[], Any], *, timeout_s: float = 5) -> None:
+    """Asks again and again; the condition may be a coroutine function. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            found = condition()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            await asyncio.sleep(0.01)

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway_router.limits import CallLimits
-from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, providers_at
+from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, providers_at, until
 from tests.integration.router.test_calls import EVERY_PROVIDER, asking, data_of, one_event
 from tests.recordings import Received
 from tests.servers import Certificates
@@ -20,15 +20,6 @@ async def draining_router(certificates: Certificates, tmp_path: Path, simulator:
     limits = CallLimits(call_s=20, first_byte_s=10, silence_s=10, drains_abandoned=True)
     async with open_rig(certificates, tmp_path, providers_at(simulator.url), limits) as rig:
         yield rig
-
-
-async def until(condition: Callable[[], Any], *, timeout_s: float = 5) -> None:
-    async with asyncio.timeout(timeout_s):
-        while True:
-            found = condition()
-            if await found if asyncio.iscoroutine(found) else found:
-                return
-            await asyncio.sleep(0.01)
 
 
 async def leave_after_first_bytes(router: RouterRig, body: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ import pytest
 from gateway_router.limits import CallLimits
 from gateway_router.providers import Provider
 from gateway_shared.settings import Secret
-from tests.integration.router.router_rig import RouterRig, Simulator, open_rig
+from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, until
 from tests.integration.router.test_calls import PLAIN_OR_STREAM, TOOL, data_of, one_event, text_of
-from tests.integration.router.test_clients_that_leave import leave_after_first_bytes, until
+from tests.integration.router.test_clients_that_leave import leave_after_first_bytes
 from tests.servers import Certificates
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
