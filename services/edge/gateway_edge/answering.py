@@ -75,7 +75,6 @@ async def _tell(error: GatewayError, record: RequestRecord, *, allow: str | None
     record.error_code = error.code
     if record.stream is not None:
         await record.stream.write(sse.write_data(error.body()))
-        record.stream.force_close()
         return record.stream
     response = error_response(error)
     if allow:

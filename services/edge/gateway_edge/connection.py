@@ -1,10 +1,10 @@
 """One connection of the public port: what aiohttp's own does, and patience with an end.
 
-    no whole request head within 10 s of its first byte (or of connecting)   closed
-    nothing asked for 75 s                                                   closed
-    the client reads none of what waits for it for 120 s                     closed
-    more connections than allowed                                            503 and closed
-    bytes that are not HTTP                                                  400 in OpenAI's shape
+    no whole request head within 10 s of its first byte (or of connecting)    closed
+    nothing asked for 75 s (a head begun during the answer before counts so)  closed
+    the client reads none of what waits for it for 120 s                      closed
+    more connections than allowed                                             503 and closed
+    bytes that are not HTTP                                                   400 in OpenAI's shape
 
 A slow body is the handlers' to time (body.py): only they know whether one is wanted.
 """

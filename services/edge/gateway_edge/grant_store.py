@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import asyncpg
 
+from gateway_edge import metrics
 from gateway_edge.grant import Grant
 from gateway_shared import canonical_log
 from gateway_shared.errors import DatabaseUnavailable
@@ -33,12 +34,15 @@ class GrantStore:
                 raise TimeoutError
             row = query.result()
         except DATABASE_ERRORS as error:
+            metrics.GRANT_LOOKUPS.labels("unavailable").inc()
             canonical_log.exception("grant lookup failed", error)
             raise DatabaseUnavailable(retry_after_s=1.0) from error
         finally:
             _abandon(query)
         if row is None or not hmac.compare_digest(row["digest"], digest):
+            metrics.GRANT_LOOKUPS.labels("not_found").inc()
             return None
+        metrics.GRANT_LOOKUPS.labels("found").inc()
         return _grant_of(row)
 
 
