@@ -3,10 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from aio_pika.abc import AbstractIncomingMessage
-
 from gateway_billing.message import PoisonEvent, ReceivedEvent, read_message
-from gateway_billing.subscription import Subscription
+from gateway_billing.subscription import Delivery, Subscription
 
 MAX_MESSAGES = 200
 MAX_EVENTS = 2000
@@ -15,7 +13,7 @@ MAX_WAIT_S = 0.05
 
 @dataclass(slots=True)
 class Batch:
-    messages: list[AbstractIncomingMessage] = field(default_factory=list)
+    messages: list[Delivery] = field(default_factory=list)
     events: list[ReceivedEvent] = field(default_factory=list)
     poison: list[PoisonEvent] = field(default_factory=list)
 
@@ -23,7 +21,7 @@ class Batch:
     def is_full(self) -> bool:
         return len(self.messages) >= MAX_MESSAGES or len(self.events) >= MAX_EVENTS
 
-    def add(self, message: AbstractIncomingMessage) -> None:
+    def add(self, message: Delivery) -> None:
         events, poison = read_message(message.body)
         self.messages.append(message)
         self.events += events

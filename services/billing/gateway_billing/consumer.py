@@ -10,12 +10,10 @@ import time
 from datetime import UTC, datetime
 from random import SystemRandom
 
-import asyncpg
-
 from gateway_billing import metrics
 from gateway_billing.backoff import Backoff
 from gateway_billing.batch import Batch, next_batch
-from gateway_billing.database import DatabaseAway, borrowed
+from gateway_billing.database import DatabaseAway, Pool, borrowed
 from gateway_billing.ledger import Ledger, Recorded
 from gateway_billing.prices import Prices
 from gateway_billing.subscription import Subscription, SubscriptionEnded, connected, subscribed
@@ -24,7 +22,7 @@ from gateway_shared.tls import TlsFiles
 
 
 class Consumer:
-    def __init__(self, amqp_url: str, files: TlsFiles, pool: asyncpg.Pool, prices: Prices) -> None:
+    def __init__(self, amqp_url: str, files: TlsFiles, pool: Pool, prices: Prices) -> None:
         self._amqp_url = amqp_url
         self._files = files
         self._pool = pool

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+Pool = asyncpg.Pool
+
 STATEMENT_TIMEOUT_S = 4.0
 """Shorter than the 5 s within which the consumer gives up its subscription when the database is away."""
 
@@ -20,7 +22,7 @@ class DataRefused(Exception):
 
 @asynccontextmanager
 async def borrowed(
-    pool: asyncpg.Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S
+    pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S
 ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
     """A connection for at most `timeout_s`, then its socket is cut, since asking a hung server would hang too.
 

@@ -1,15 +1,14 @@
 """The price book of the running service: loaded once, loaded again when a version was imported."""
 
-import asyncpg
-
 from gateway_billing import metrics
+from gateway_billing.database import Pool
 from gateway_billing.price_book import PriceBook
 from gateway_billing.price_store import load_book, rate_unpriced, version_ids
 from gateway_shared import canonical_log
 
 
 class Prices:
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._book: PriceBook | None = None
 

@@ -4,9 +4,10 @@ The same on RabbitMQ 3.10 and 4.x, whose defaults differ. Declaring is idempoten
 be changed on a queue that exists, so a change needs a new queue name.
 """
 
+from typing import Any
+
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
-from pamqp.common import Arguments
 
 from gateway_shared.topology import (
     DEAD_LETTER_EXCHANGE,
@@ -21,7 +22,7 @@ CONSUMED_QUEUES = (LEDGER_QUEUE, DEAD_LETTER_QUEUE)
 MAX_QUEUE_BYTES = 2 * 1024**3
 """Some two million events. When it is full a publish is refused, and the router's journal holds the event."""
 
-LEDGER_QUEUE_ARGUMENTS: Arguments = {
+LEDGER_QUEUE_ARGUMENTS: dict[str, Any] = {
     "x-queue-type": "quorum",
     "x-delivery-limit": 1000,  # each death of a consumer counts against every prefetched message
     "x-max-length-bytes": MAX_QUEUE_BYTES,
@@ -29,7 +30,7 @@ LEDGER_QUEUE_ARGUMENTS: Arguments = {
     "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
     "x-dead-letter-strategy": "at-least-once",  # the default may lose a message on its way
 }
-DEAD_LETTER_QUEUE_ARGUMENTS: Arguments = {
+DEAD_LETTER_QUEUE_ARGUMENTS: dict[str, Any] = {
     "x-queue-type": "quorum",
     "x-delivery-limit": 1_000_000_000,  # beyond the limit a message would be dropped here: there is no next queue
     "x-max-length-bytes": MAX_QUEUE_BYTES,

@@ -16,6 +16,8 @@ from gateway_billing import metrics, queues
 from gateway_shared import broker, canonical_log
 from gateway_shared.tls import TlsFiles
 
+Delivery = AbstractIncomingMessage
+
 PREFETCH_MESSAGES = 500
 REQUEST_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
@@ -33,7 +35,7 @@ class Subscription:
     """Deliveries in the order they came, and their acknowledgement."""
 
     def __init__(self) -> None:
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._end_reason: str | None = None
         self._acked_through = 0
 
@@ -41,7 +43,7 @@ class Subscription:
     def is_alive(self) -> bool:
         return self._end_reason is None
 
-    async def next_message(self) -> AbstractIncomingMessage:
+    async def next_message(self) -> Delivery:
         """Raises SubscriptionEnded at once when it has, what is still here being no longer ours."""
         message = await self._arrived.get()
         if message is None or self._end_reason is not None:
@@ -49,7 +51,7 @@ class Subscription:
             raise SubscriptionEnded(self._end_reason)
         return message
 
-    async def acknowledge(self, messages: list[AbstractIncomingMessage]) -> None:
+    async def acknowledge(self, messages: list[Delivery]) -> None:
         """Acknowledges exactly these. Raises SubscriptionEnded; they are delivered again then."""
         tags = sorted(message.delivery_tag or 0 for message in messages)
         last = max(messages, key=lambda message: message.delivery_tag or 0)
@@ -71,7 +73,7 @@ class Subscription:
             self._end_reason = reason
             self._arrived.put_nowait(None)
 
-    async def arrive(self, message: AbstractIncomingMessage) -> None:
+    async def arrive(self, message: Delivery) -> None:
         self._arrived.put_nowait(message)
 
 

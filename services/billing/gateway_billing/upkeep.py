@@ -2,10 +2,8 @@
 
 import asyncio
 
-import asyncpg
-
 from gateway_billing import metrics, statements
-from gateway_billing.database import DatabaseAway, DataRefused, borrowed
+from gateway_billing.database import DatabaseAway, DataRefused, Pool, borrowed
 from gateway_billing.prices import Prices
 from gateway_shared import canonical_log
 
@@ -29,7 +27,7 @@ async def keep_prices(prices: Prices) -> None:
         await asyncio.sleep(PRICES_INTERVAL_S)
 
 
-async def keep_partitions(pool: asyncpg.Pool) -> None:
+async def keep_partitions(pool: Pool) -> None:
     """For the life of the service: at start and daily."""
     while True:
         try:
