@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gateway_local.command import Command
@@ -79,5 +80,6 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
-            os.kill(self.pid, number)
-            os.kill(self.pid, signal.SIGCONT)  # a paused process takes no other signal
+            with suppress(ProcessLookupError):  # it ended this moment, which _run_once is about to hear
+                os.kill(self.pid, number)
+                os.kill(self.pid, signal.SIGCONT)  # a paused process takes no other signal
