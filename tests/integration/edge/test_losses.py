@@ -91,7 +91,8 @@ async def test_a_client_that_leaves_cancels_the_call_and_frees_its_place_within_
     async with as_operator(edge_database) as connection:
         await connection.execute("UPDATE edge.plan SET concurrent_requests = 1 WHERE tenant_id = 'one-at-a-time'")
     left = raw_call(client, key, b'{"model":"m","messages":[{"role":"user"}],"stream":true}')
-    await hanging.waiting.wait()
+    async with asyncio.timeout(10):
+        await hanging.waiting.wait()
     async with client.post(key) as answer:
         assert (answer.status, answer.headers["retry-after"]) == (429, "1")
     if by_reset:
