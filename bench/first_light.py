@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1500)
     arguments = parser.parse_args()
     run = json.loads(arguments.run.read_text())
-    build = "PGO" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "plain"
+    build = "PGO" if "-fprofile-use" in (sysconfig.get_config_var("PY_CORE_CFLAGS") or "") else "plain"
     print(f"Python {platform.python_version()} ({build} build), {os.cpu_count()} cores, {ROUNDS} rounds, medians")
     for name, stream, words, share in (
         ("JSON, 16 connections", False, 50, 1),
