@@ -17,7 +17,7 @@ from tests.servers import Certificates
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
 
-@pytest.fixture(params=["groq", "deepseek"])
+@pytest.fixture(params=["groq", "deepseek", "openai"])
 async def router(
     request: pytest.FixtureRequest, certificates: Certificates, tmp_path: Path, simulator: Simulator
 ) -> AsyncIterator[RouterRig]:
