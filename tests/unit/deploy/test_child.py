@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ async def test_a_paused_child_can_still_end_in_good_order(tmp_path: Path) -> Non
     await watched.child.stop(patience_s=10)
     await watched.task
     assert watched.log.read_text() == "up\nbye\n"
+
+
+async def test_a_child_that_ends_just_before_it_is_stopped_is_no_error(tmp_path: Path) -> None:
+    watched = Watched("exec sleep 60", tmp_path)
+    pid = await watched.next_pid()
+    os.kill(pid, signal.SIGKILL)
+    until_s = time.monotonic() + 0.5
+    while not is_gone(pid) and time.monotonic() < until_s:  # the loop is kept from hearing of it
+        continue
+    await watched.child.stop(patience_s=5)
+    await watched.task
 
 
 async def test_stopping_a_child_that_never_ran_returns(tmp_path: Path) -> None:
