@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway_local.command import Command
+from gateway_local.postgres_binaries import Binaries
 from gateway_local.postgres_install import install_server
 from gateway_local.rabbitmq import RabbitServer
 
@@ -129,10 +130,10 @@ class RunningServer:
 class Postgres(RunningServer):
     """Roles operator, edge, router, billing and billing_reader on the database `gateway`; nothing is migrated."""
 
-    def __init__(self, folder: Path, certificates: Certificates) -> None:
+    def __init__(self, folder: Path, certificates: Certificates, distribution: list[Binaries] | None = None) -> None:
         folder.mkdir()
         # a killed process loses nothing without fsync: only a crash of the machine would
-        self._server = replace(install_server(folder, free_ports(1)[0]), settings={"fsync": "off"})
+        self._server = replace(install_server(folder, free_ports(1)[0], distribution), settings={"fsync": "off"})
         self._server.prepare(certificates.folder)
         self._certificates = certificates
         super().__init__("Postgres", self._server.command, self._server.is_ready, folder.with_suffix(".log"))

@@ -71,7 +71,6 @@ load_definitions = {CONFIGURATION / "definitions.json"}
         inherited = inherited_environment(os.environ)
         return {
             **{name: value for name, value in inherited.items() if not name.startswith(("RABBITMQ_", "ERL_"))},
-            "TERM": "dumb",  # no colours in its log
             "HOME": str(self.folder),  # of the cookie
             "RABBITMQ_NODENAME": NODE_NAME,
             "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
