@@ -18,6 +18,9 @@ from gateway_shared.tls import TlsFiles, client_context
 from gateway_shared.topology import USAGE_EXCHANGE
 from tests.servers import Certificates, Postgres, RabbitMq
 
+REFUSED_BY_POSTGRES = (asyncpg.ConnectionDoesNotExistError, ssl.SSLError, ConnectionResetError)
+"""In TLS 1.3 a client hears of its certificate's refusal after its own handshake: which error it is depends on timing."""
+
 LOGIN_ROLES = ("operator", "edge", "router", "billing", "billing_reader")
 RUN_TIME_ROLES = LOGIN_ROLES[1:]
 
@@ -77,8 +80,9 @@ async def test_the_superuser_cannot_come_over_the_network(
 
 @pytest.mark.parametrize("case", ["expired", "server-only usage", "another authority"])
 async def test_postgres_refuses_a_bad_leaf(postgres_server: Postgres, certificates: Certificates, case: str) -> None:
-    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+    with pytest.raises(REFUSED_BY_POSTGRES):
         await query(postgres_server, "edge", "SELECT 1", odd_leaves(certificates, "edge")[case])
+    assert await query(postgres_server, "edge", "SELECT 1") == 1
 
 
 async def test_postgres_refuses_plain_text_no_certificate_and_tls_1_2(
@@ -89,7 +93,7 @@ async def test_postgres_refuses_plain_text_no_certificate_and_tls_1_2(
         await asyncpg.connect(dsn, ssl=False)
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="valid client certificate"):
         await asyncpg.connect(dsn, ssl=anonymous(certificates))
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises(REFUSED_BY_POSTGRES):
         await asyncpg.connect(dsn, ssl=tls_1_2(certificates.files("edge")))
 
 
