@@ -19,7 +19,7 @@ from gateway_shared.topology import USAGE_EXCHANGE
 from tests.servers import Certificates, Postgres, RabbitMq
 
 REFUSED_BY_POSTGRES = (asyncpg.ConnectionDoesNotExistError, ssl.SSLError, ConnectionResetError)
-"""In TLS 1.3 a client hears of its certificate's refusal after its own handshake: which error it is depends on timing."""
+"""In TLS 1.3 a client hears of a refusal after its own handshake: which error it is depends on timing."""
 
 LOGIN_ROLES = ("operator", "edge", "router", "billing", "billing_reader")
 RUN_TIME_ROLES = LOGIN_ROLES[1:]
