@@ -23,6 +23,7 @@ BOOTSTRAP = TOOLS / "bootstrap"
 UV = BOOTSTRAP / "bin/uv"
 _BOOTSTRAP_LOCK = CHECKOUT / "requirements/bootstrap.txt"
 _OUR_PATHS = "agent_gateway.pth"
+_AS_LOCKED = ("--quiet", "--require-hashes")
 
 
 def environment_folder(package: Package) -> Path:
@@ -43,7 +44,7 @@ def ensure_environment(package: Package, lock: Path | None = None) -> None:
         began_s = time.monotonic()
         ensure_uv()
         if not _has_this_python(folder):
-            _run(str(UV), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
+            _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
         (folder / "stamp").unlink(missing_ok=True)
         _install(folder, lock)
         site_packages = next(folder.glob("lib/python3*/site-packages"))
@@ -60,7 +61,7 @@ def ensure_uv() -> Path:
                 f"python{sys.version_info.major}.{sys.version_info.minor}-venv", needed_for="Python's venv with pip"
             )
         _run(sys.executable, "-m", "venv", "--clear", str(BOOTSTRAP))
-        _pip(BOOTSTRAP, "install", "--quiet", "--require-hashes", "-r", str(_BOOTSTRAP_LOCK))
+        _pip(BOOTSTRAP, "install", *_AS_LOCKED, "-r", str(_BOOTSTRAP_LOCK))
         _stamp(BOOTSTRAP, _BOOTSTRAP_LOCK)
     return UV
 
@@ -68,20 +69,30 @@ def ensure_uv() -> Path:
 def install_into(folder: Path, lock: Path) -> None:
     """The packages of `lock`, without an environment around them."""
     with _one_at_a_time():
-        uv = ensure_uv()
-        _run(
-            str(uv), "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--python", sys.executable,
-            "--target", str(folder), "-r", str(lock),
-        )  # fmt: skip
+        ensure_uv()
+        where = ["--target", str(folder), "-r", str(lock)]
+        try:
+            _uv("pip", "install", *_AS_LOCKED, "--no-deps", "--python", sys.executable, *where)
+        except SetupFailed:
+            _tell_about_pip()
+            _pip(BOOTSTRAP, "install", *_AS_LOCKED, "--no-deps", *where)
 
 
 def _install(folder: Path, lock: Path) -> None:
     python = str(folder / "bin/python")
     try:
-        _run(str(UV), "pip", "sync", "--quiet", "--require-hashes", "--python", python, str(lock))
+        _uv("pip", "sync", *_AS_LOCKED, "--python", python, str(lock))
     except SetupFailed:
-        tell("uv could not install the packages; trying pip, which reads pip's own settings")
-        _pip(BOOTSTRAP, "--python", python, "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(lock))
+        _tell_about_pip()
+        _pip(BOOTSTRAP, "--python", python, "install", *_AS_LOCKED, "--no-deps", "-r", str(lock))
+
+
+def _tell_about_pip() -> None:
+    tell("uv could not install the packages; trying pip, which has the system's certificates and pip's settings")
+
+
+def _uv(*arguments: str) -> None:
+    _run(str(UV), *arguments)
 
 
 def _pip(environment: Path, *arguments: str) -> None:
