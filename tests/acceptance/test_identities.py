@@ -3,13 +3,15 @@
 import socket
 import ssl
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import asyncpg
 import pytest
 
-from gateway_shared.hop import pack_call
+from gateway_shared.hop import MODELS
+from gateway_shared.hop_client import HopClient, HopResponse
 from gateway_shared.tls import TlsFiles, client_context
 from tests.acceptance.stack import Stack
 
@@ -27,23 +29,25 @@ def files_of(stack: Stack, role: str) -> TlsFiles:
     return TlsFiles(folder / "ca.pem", folder / f"{role}.pem", folder / f"{role}.key")
 
 
+@asynccontextmanager
+async def models_asked_as(stack: Stack, role: str) -> AsyncIterator[HopResponse]:
+    hop = HopClient(f"https://localhost:{stack.port_base + ROUTER}", client_context(files_of(stack, role)))
+    try:
+        async with hop.request(MODELS, b"{}") as response:
+            yield response
+    finally:
+        await hop.close()
+
+
 @pytest.mark.parametrize("role", ["billing", "router", "billing_reader", "operator"])
 async def test_the_router_refuses_every_identity_but_the_edge(stack: Stack, role: str) -> None:
-    url = f"https://localhost:{stack.port_base + ROUTER}/hop/models"
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(url, data=pack_call(b"{}", b""), ssl=client_context(files_of(stack, role))) as response,
-    ):
+    async with models_asked_as(stack, role) as response:
         assert response.status == 403
         assert b"gpt-4o" not in await response.read()
 
 
 async def test_the_router_answers_the_edge(stack: Stack) -> None:
-    url = f"https://localhost:{stack.port_base + ROUTER}/hop/models"
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(url, data=pack_call(b"{}", b""), ssl=client_context(files_of(stack, "edge"))) as response,
-    ):
+    async with models_asked_as(stack, "edge") as response:
         assert response.status == 200
         assert b"gpt-4o" in await response.read()
 

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import web
-
 from gateway_router import metrics
 from gateway_router.calls import ChatCalls
 from gateway_router.hop_operations import operations
@@ -22,11 +20,11 @@ from gateway_router.providers import registered_providers
 from gateway_router.settings import RouterSettings
 from gateway_router.speeches import open_speeches
 from gateway_shared import canonical_log
-from gateway_shared.hop_server import hop_app
+from gateway_shared.hop_server import HopServer, serve_hop
 from gateway_shared.operations import Operations
 from gateway_shared.tls import certificate_expiry, server_context
 
-STOP_TIMEOUT_S = 5.0
+GOODBYE_S = 5.0
 
 
 async def serve(settings: RouterSettings, health: Operations, stop: asyncio.Event) -> int:
@@ -34,7 +32,7 @@ async def serve(settings: RouterSettings, health: Operations, stop: asyncio.Even
     async with _metering(settings) as metering, _calls(settings, metering) as calls:
         health.checks.update(metering.checks)
         health.facts = lambda: {"providers": sorted(calls.providers), **metering.facts()}
-        async with _listening(settings, calls):
+        async with _listening(settings, calls) as hop:
             health.started = True
             canonical_log.info("router ready", port=settings.port, providers=sorted(calls.providers))
             stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -43,8 +41,17 @@ async def serve(settings: RouterSettings, health: Operations, stop: asyncio.Even
             stopped.cancel()
             health.draining = True
             canonical_log.info("router drains", open_calls=calls.open_calls, drain_s=settings.drain_s)
-            await calls.finish(0 if metering.failed.done() else settings.drain_s)
+            await _drain(hop, calls, 0 if metering.failed.done() else settings.drain_s)
     return 1 if metering.failed.done() else 0
+
+
+async def _drain(hop: HopServer, calls: ChatCalls, drain_s: float) -> None:
+    """Open calls get `drain_s`; the clients of what remains get GOODBYE_S to hear that it ended."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + drain_s
+    await hop.drain(drain_s)
+    await calls.finish(max(0.0, end_s - loop.time()))
+    await hop.drain(GOODBYE_S)
 
 
 @asynccontextmanager
@@ -68,21 +75,19 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
         drains_abandoned=settings.abandoned_stream == "drain",
     )
     timeouts = {"connect_timeout_s": settings.connect_timeout_s, "call_timeout_s": limits.call_s}
-    async with open_speeches(**timeouts) as speeches:
+    async with open_speeches(**timeouts, http_client=settings.provider_client) as speeches:
         yield ChatCalls(registered_providers(settings), speeches, metering.journal, limits, guess_provider)
 
 
 @asynccontextmanager
-async def _listening(settings: RouterSettings, calls: ChatCalls) -> AsyncIterator[None]:
+async def _listening(settings: RouterSettings, calls: ChatCalls) -> AsyncIterator[HopServer]:
     models = model_list(cost_map(), calls.providers.values())
-    app = hop_app(operations(calls, models), deployment=settings.deployment)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=STOP_TIMEOUT_S)
-    await runner.setup()
-    try:
-        await web.TCPSite(
-            runner, settings.host, settings.port, ssl_context=server_context(settings.tls_files), backlog=1024
-        ).start()
+    async with serve_hop(
+        operations(calls, models),
+        host=settings.host,
+        port=settings.port,
+        tls=server_context(settings.tls_files),
+        deployment=settings.deployment,
+    ) as hop:
         metrics.CERT_EXPIRY.set(certificate_expiry(settings.tls_cert_file).timestamp())
-        yield
-    finally:
-        await runner.cleanup()
+        yield hop

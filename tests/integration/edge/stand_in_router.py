@@ -3,11 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from aiohttp import web
-
 from gateway_shared.call_head import CallHead
 from gateway_shared.hop import CHAT_COMPLETIONS, MODELS
-from gateway_shared.hop_server import HopAnswer, HopCall, Operation, hop_app
+from gateway_shared.hop_server import HopAnswer, HopCall, Operation, serve_hop
 from gateway_shared.tls import TlsFiles, server_context
 
 Answer = Callable[[HopCall, HopAnswer], Awaitable[None]]
@@ -38,20 +36,10 @@ class StandInRouter:
             CHAT_COMPLETIONS: Operation(self._chat, frozenset({"edge"})),
             MODELS: Operation(self._models, frozenset({"edge"})),
         }
-        runner = web.AppRunner(
-            hop_app(operations, deployment="agent-gateway"),
-            handler_cancellation=True,
-            shutdown_timeout=0.1,
-            access_log=None,
-        )
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(files))
-        await site.start()
-        self.url = f"https://localhost:{site.port}"
-        try:
+        tls = server_context(files)
+        async with serve_hop(operations, host="127.0.0.1", port=port, tls=tls, deployment="agent-gateway") as hop:
+            self.url = f"https://localhost:{hop.port}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _chat(self, call: HopCall, answer: HopAnswer) -> None:
         self.calls.append(call)

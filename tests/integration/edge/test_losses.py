@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from gateway_edge.resources import LIMITS
+from gateway_shared.hop_link import Link
 from gateway_shared.hop_server import HopAnswer, HopCall
 from tests.integration.edge.conftest import Keys
 from tests.integration.edge.running_edge import (
@@ -52,10 +53,9 @@ def cut_after(data: bytes, *, start: bool = True) -> object:
         if start:
             await answer.start(200, {"Content-Type": "text/event-stream"})
             await answer.write(data)
-        request = answer._request
-        assert request.transport is not None
-        # not abort: what was written still leaves
-        request.transport.close()
+        link = answer._stream._link
+        assert isinstance(link, Link)
+        link.close()  # what was written still leaves
         await asyncio.Event().wait()
 
     return answer_and_cut

@@ -23,7 +23,7 @@ from gateway_router.providers import KINDS, Provider
 from gateway_router.speeches import open_speeches
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.hop_client import HopClient, HopResponse
-from gateway_shared.hop_server import hop_app
+from gateway_shared.hop_server import serve_hop
 from gateway_shared.settings import Secret
 from gateway_shared.tls import client_context, server_context
 from gateway_shared.usage_event import UsageEvent
@@ -107,20 +107,16 @@ async def open_rig(
     journal = Journal.open(folder / "journal", instance="test")
     async with open_speeches(connect_timeout_s=2, call_timeout_s=limits.call_s) as speeches:
         calls = ChatCalls(providers, speeches, journal, limits, guess_provider)
-        app = hop_app(operations(calls, model_list(cost_map(), providers.values())), deployment="agent-gateway")
-        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(certificates.files("router")))
-        await site.start()
-        port: int = runner.addresses[0][1]
-        hop = HopClient(f"https://localhost:{port}", client_context(certificates.files("edge")))
-        try:
-            yield RouterRig(calls, journal, hop, port)
-        finally:
-            await hop.close()
-            await calls.finish(1)
-            await runner.cleanup()
-            await journal.close()
+        served = operations(calls, model_list(cost_map(), providers.values()))
+        tls = server_context(certificates.files("router"))
+        async with serve_hop(served, host="127.0.0.1", port=0, tls=tls, deployment="agent-gateway") as server:
+            hop = HopClient(f"https://localhost:{server.port}", client_context(certificates.files("edge")))
+            try:
+                yield RouterRig(calls, journal, hop, server.port)
+            finally:
+                await hop.close()
+                await calls.finish(1)
+                await journal.close()
 
 
 @dataclass

@@ -3,24 +3,22 @@
 import asyncio
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiohttp
 import pytest
-from aiohttp import web
 
 from gateway_authority.authority import Authority
 from gateway_authority.directory import issue_directory, read_credential, write_credential
 from gateway_authority.profile import LeafProfile, role_profile
 from gateway_shared.errors import ModelNotFound
-from gateway_shared.hop import HopLost, pack_call
+from gateway_shared.hop import HopLost
 from gateway_shared.hop_client import HopClient
-from gateway_shared.hop_server import HopAnswer, HopCall, Operation, hop_app
+from gateway_shared.hop_frames import OPEN, WINDOW, header_of
+from gateway_shared.hop_server import HopAnswer, HopCall, Operation, serve_hop
 from gateway_shared.tls import TlsFiles, client_context, server_context
 
 DEPLOYMENT = "agent-gateway"
@@ -66,10 +64,7 @@ class Router:
     async def cut(self, call: HopCall, answer: HopAnswer) -> None:
         await answer.start(200, {"Content-Type": "text/event-stream"})
         await answer.write(b"data: first\n\n")
-        assert answer.response is not None
-        transport = answer.response._req.transport if answer.response._req else None
-        assert transport is not None
-        transport.abort()
+        answer._stream._link.transport.abort()  # type: ignore[attr-defined]
 
     async def refuse(self, call: HopCall, answer: HopAnswer) -> None:
         raise ModelNotFound("nobody serves it")
@@ -81,16 +76,9 @@ class Router:
 
 @asynccontextmanager
 async def running(router: Router, folder: Path) -> AsyncIterator[str]:
-    runner = web.AppRunner(
-        hop_app(router.operations(), deployment=DEPLOYMENT), handler_cancellation=True, shutdown_timeout=1
-    )
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(files(folder, "router")))
-    await site.start()
-    try:
-        yield f"https://localhost:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    tls = server_context(files(folder, "router"))
+    async with serve_hop(router.operations(), host="127.0.0.1", port=0, tls=tls, deployment=DEPLOYMENT) as hop:
+        yield f"https://localhost:{hop.port}"
 
 
 @asynccontextmanager
@@ -138,13 +126,10 @@ async def test_leaving_early_cancels_the_call_at_the_router_within_a_second(fold
 
 
 async def test_a_router_that_dies_in_a_stream_is_a_lost_hop(folder: Path) -> None:
-    async with (
-        running(Router(), folder) as url,
-        client_of(url, folder) as client,
-        client.request("cut", b"{}") as response,
-    ):
+    async with running(Router(), folder) as url, client_of(url, folder) as client:
         with pytest.raises(HopLost):
-            await response.read()
+            async with client.request("cut", b"{}") as response:
+                await response.read()
 
 
 async def test_a_router_that_is_not_there_is_a_lost_hop(folder: Path) -> None:
@@ -229,27 +214,36 @@ async def test_a_certificate_that_expires_is_refused_on_a_kept_connection(
 async def test_tls_1_2_is_refused(folder: Path) -> None:
     context = client_context(files(folder, "edge"))
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    async with running(Router(), folder) as url, aiohttp.ClientSession() as session:
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.post(f"{url}/hop/echo", data=pack_call(b"{}", b""), ssl=context)
+    async with running(Router(), folder) as url:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("localhost", port_of(url), ssl=context)
 
 
 async def test_plain_text_gets_nothing(folder: Path) -> None:
     async with running(Router(), folder) as url:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        writer.write(b"POST /hop/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with suppress(ConnectionError):
             answer = await asyncio.wait_for(reader.read(), 5)
             assert not answer.startswith(b"HTTP")
         writer.close()
 
 
-@pytest.mark.parametrize("data", [b"", b"\0\0", struct.pack(">I", 10) + b"{}", struct.pack(">I", 2**31) + b"{}"])
-async def test_what_is_not_a_call_is_an_error_not_a_crash(folder: Path, data: bytes) -> None:
-    async with (
-        running(Router(), folder) as url,
-        aiohttp.ClientSession() as session,
-        session.post(f"{url}/hop/echo", data=data, ssl=client_context(files(folder, "edge"))) as response,
-    ):
-        assert response.status == 500
-        assert b'"type":"server_error"' in await response.read()
+@pytest.mark.parametrize(
+    "data", [b"\xff" * 9, header_of(1, OPEN, 1) + b"x", header_of(1, WINDOW, 0), header_of(1, 99, 0)]
+)
+async def test_what_is_not_a_frame_ends_that_connection_only(folder: Path, data: bytes) -> None:
+    async with running(Router(), folder) as url, client_of(url, folder) as client:
+        reader, writer = await asyncio.open_connection(
+            "localhost", port_of(url), ssl=client_context(files(folder, "edge"))
+        )
+        writer.write(data)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        async with client.request("echo", b"{}", b"still here") as response:
+            assert await response.read() == b"{}|still here"
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])

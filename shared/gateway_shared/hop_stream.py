@@ -1,0 +1,181 @@
+"""One exchange over the hop: a head and a body in each direction, each with its window.
+
+A side may have at most `WINDOW_BYTES` body bytes of a stream sent and not granted again; a peer that
+sends more loses the connection. So a reader that stalls holds up its own stream, nobody else's, and
+memory is bounded by window times streams.
+"""
+
+import asyncio
+from typing import Protocol
+
+from gateway_shared.hop import HopLost
+from gateway_shared.hop_frames import (
+    DATA,
+    END,
+    PIECE_BYTES,
+    WINDOW,
+    Frame,
+    FrameInvalid,
+    credit_of,
+    head_prefix,
+)
+
+WINDOW_BYTES = 256 * 1024
+
+
+class Carrier(Protocol):
+    """The connection, as its streams see it."""
+
+    is_full: bool
+
+    def put(self, stream_id: int, kind: int, prefix: bytes = ..., body: bytes | memoryview = ...) -> None: ...
+
+    def forget(self, stream: "Stream", *, complete: bool) -> None: ...
+
+
+class Stream:
+    """One exchange: a head and a body in each direction. Always `close` it in the end."""
+
+    __slots__ = (
+        "_credit",
+        "_ended",
+        "_error",
+        "_first_kind",
+        "_link",
+        "_parts",
+        "_peer_ended",
+        "_read_bytes",
+        "_reader",
+        "_unread_bytes",
+        "_writer",
+        "id",
+        "peer_head",
+        "task",
+    )
+
+    def __init__(self, link: Carrier, stream_id: int, first_kind: int) -> None:
+        self.id = stream_id
+        self.peer_head: bytes | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._link = link
+        self._first_kind = first_kind
+        self._credit = WINDOW_BYTES
+        self._unread_bytes = 0  # received and not granted again
+        self._read_bytes = 0  # read by our side since the last grant
+        self._parts: list[bytes] = []
+        self._peer_ended = self._ended = False
+        self._error: HopLost | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+
+    async def send(self, body: bytes = b"", *, head: bytes | None = None, end: bool = False) -> None:
+        """Sends body bytes, with the head first. Waits while the peer's window or the socket is full.
+
+        Raises HopLost when the peer has cancelled the stream or is gone.
+        """
+        prefix, kind = (b"", DATA) if head is None else (head_prefix(head), self._first_kind)
+        size = len(body)
+        if size <= self._credit and size <= PIECE_BYTES and not self._link.is_full and self._error is None:
+            self._credit -= size
+            self._put(kind, prefix, body, end)
+            return
+        view, at = memoryview(body), 0
+        while at < size or prefix:
+            await self._room(needs_credit=not prefix)
+            piece = max(0, min(size - at, PIECE_BYTES, self._credit))
+            self._credit -= piece
+            self._put(kind, prefix, view[at : at + piece], end and at + piece == size)
+            at, kind, prefix = at + piece, DATA, b""
+        if end and not self._ended:
+            self._raise_error()
+            self._put(DATA, b"", b"", True)
+
+    async def finish(self) -> None:
+        """Ends our body, if it has not ended with its last bytes."""
+        if not self._ended:
+            await self.send(end=True)
+
+    def _put(self, kind: int, prefix: bytes, body: bytes | memoryview, end: bool) -> None:
+        self._ended = end
+        self._link.put(self.id, kind | END if end else kind, prefix, body)
+
+    async def _room(self, *, needs_credit: bool) -> None:
+        while (self._link.is_full or (needs_credit and self._credit <= 0)) and self._error is None:
+            self._writer = asyncio.get_running_loop().create_future()
+            await self._writer
+        self._raise_error()
+
+    async def head(self) -> bytes:
+        """The peer's head. Raises HopLost."""
+        while self.peer_head is None:
+            await self._arrival()
+        return self.peer_head
+
+    async def read(self) -> bytes:
+        """Body bytes that came since the last read; b"" at the end. Raises HopLost."""
+        while not self._parts:
+            if self._peer_ended:
+                return b""
+            await self._arrival()
+        parts, self._parts = self._parts, []
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if not self._peer_ended:
+            self._read_bytes += len(data)
+            if self._read_bytes >= WINDOW_BYTES // 2:
+                self._link.put(self.id, WINDOW, credit_of(self._read_bytes))
+                self._unread_bytes -= self._read_bytes
+                self._read_bytes = 0
+        return data
+
+    async def _arrival(self) -> None:
+        self._raise_error()
+        self._reader = asyncio.get_running_loop().create_future()
+        await self._reader
+
+    def close(self) -> None:
+        """Ends our interest; the peer is told unless the exchange is complete."""
+        self._link.forget(self, complete=self._peer_ended and self._ended)
+        self._parts.clear()
+
+    def fail(self, error: HopLost) -> None:
+        """The peer has cancelled, or is gone: who waits here is woken, who serves it is cancelled."""
+        if self._error is None:
+            self._error = error
+        if self.task is not None:
+            self.task.cancel()
+        _wake(self._reader)
+        _wake(self._writer)
+
+    def receive(self, frame: Frame) -> None:
+        """Takes HEAD, OPEN or DATA. Raises FrameInvalid for what may not come now."""
+        if frame.head is not None:
+            if self.peer_head is not None or frame.kind == self._first_kind:
+                raise FrameInvalid("a second head, or the wrong side's")
+            self.peer_head = frame.head
+        if self._peer_ended:
+            raise FrameInvalid("body after its end")
+        if frame.body:
+            self._unread_bytes += len(frame.body)
+            if self._unread_bytes > WINDOW_BYTES:
+                raise FrameInvalid("window overrun")
+            self._parts.append(frame.body)
+        self._peer_ended = frame.ends
+        _wake(self._reader)
+
+    def grant(self, body_bytes: int) -> None:
+        self._credit += body_bytes
+        if self._credit > WINDOW_BYTES:
+            raise FrameInvalid("more granted than was sent")
+        _wake(self._writer)
+
+    def wake_writer(self) -> None:
+        _wake(self._writer)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

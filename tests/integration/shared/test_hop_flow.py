@@ -1,0 +1,188 @@
+"""Windows, cancellation, draining and several routers: what a hop with many streams must keep apart."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway_shared.hop import HopLost
+from gateway_shared.hop_client import HopClient
+from gateway_shared.hop_server import HopAnswer, HopCall
+from gateway_shared.hop_stream import WINDOW_BYTES
+from tests.integration.shared.hop_pair import for_the_edge, hop_client, hop_server, issue
+
+CHUNK = b"x" * 4096
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    issue(tmp_path)
+    return tmp_path
+
+
+class Flood:
+    """Writes without end, and counts what got away."""
+
+    def __init__(self) -> None:
+        self.sent_bytes = 0
+        self.cancelled = asyncio.Event()
+        self.open = 0
+
+    async def serve(self, call: HopCall, answer: HopAnswer) -> None:
+        self.open += 1
+        try:
+            await answer.start(200, {})
+            while True:
+                await answer.write(CHUNK)
+                self.sent_bytes += len(CHUNK)
+                await asyncio.sleep(0)
+        finally:
+            self.open -= 1
+            self.cancelled.set()
+
+
+async def echo(call: HopCall, answer: HopAnswer) -> None:
+    await answer.send(200, {}, call.body)
+
+
+async def settled(flood: Flood) -> None:
+    """Waits until the flood is at a stand: nothing more was sent while the loop turned 200 times."""
+    still, last = 0, -1
+    async with asyncio.timeout(20):
+        while still < 200:
+            await asyncio.sleep(0)
+            still, last = (still + 1, last) if flood.sent_bytes == last else (0, flood.sent_bytes)
+
+
+async def test_a_reader_that_stalls_stops_at_its_window_and_holds_up_nobody(folder: Path) -> None:
+    flood = Flood()
+    async with (
+        hop_server(for_the_edge(flood=flood.serve, echo=echo), folder) as server,
+        hop_client(folder, server, connections=1) as client,
+        client.request("flood", b"{}"),
+        client.request("flood", b"{}"),
+    ):
+        await settled(flood)
+        for number in range(100):
+            body = b"%d" % number * 1000
+            async with client.request("echo", b"{}", body) as response:
+                assert await response.read() == body
+        assert flood.sent_bytes <= 2 * WINDOW_BYTES
+
+
+async def test_a_stalled_stream_goes_on_where_it_stopped(folder: Path) -> None:
+    async def count(call: HopCall, answer: HopAnswer) -> None:
+        await answer.start(200, {})
+        for number in range(200_000):
+            await answer.write(b"%08d" % number)
+
+    async with (
+        hop_server(for_the_edge(count=count), folder) as server,
+        hop_client(folder, server) as client,
+        client.request("count", b"{}") as response,
+    ):
+        got = await response.read()
+    assert got == b"".join(b"%08d" % number for number in range(200_000))
+
+
+async def test_a_large_body_does_not_block_small_ones(folder: Path) -> None:
+    large = bytes(20 * 1024 * 1024)
+    async with (
+        hop_server(for_the_edge(echo=echo), folder) as server,
+        hop_client(folder, server, connections=1) as client,
+    ):
+
+        async def send_large() -> int:
+            async with client.request("echo", b"{}", large) as response:
+                return len(await response.read())
+
+        sending = asyncio.create_task(send_large())
+        small = 0
+        while not sending.done():
+            async with client.request("echo", b"{}", b"small") as response:
+                assert await response.read() == b"small"
+            small += 1
+        assert await sending == len(large)
+        assert small > 20
+
+
+async def test_leaving_cancels_at_the_router_within_a_hundred_milliseconds(folder: Path) -> None:
+    flood = Flood()
+    async with hop_server(for_the_edge(flood=flood.serve), folder) as server, hop_client(folder, server) as client:
+        async with client.request("flood", b"{}") as response:
+            assert await anext(aiter(response.chunks()))
+        await asyncio.wait_for(flood.cancelled.wait(), 0.3)  # three times the stated bound
+        assert flood.open == 0
+
+
+async def refused(client: HopClient) -> None:
+    """Returns when the one router takes no new call; the drain needs a moment to be heard."""
+    async with asyncio.timeout(20):
+        with suppress(HopLost):
+            while True:
+                async with client.request("echo", b"{}") as response:
+                    await response.read()
+
+
+async def test_a_draining_router_finishes_its_streams_while_new_calls_go_elsewhere(folder: Path) -> None:
+    gate = asyncio.Event()
+
+    async def slow(call: HopCall, answer: HopAnswer) -> None:
+        await answer.start(200, {})
+        await answer.write(b"first ")
+        await gate.wait()
+        await answer.write(b"last")
+
+    operations = for_the_edge(slow=slow, echo=echo)
+    async with hop_server(operations, folder) as first, hop_client(folder, first, connections=1) as client:
+        async with client.request("slow", b"{}") as response:
+            chunks = aiter(response.chunks())
+            assert await anext(chunks) == b"first "
+            draining = asyncio.create_task(first.drain(30))
+            await refused(client)
+            assert not draining.done()
+            gate.set()
+            assert await anext(chunks) == b"last"
+            with pytest.raises(StopAsyncIteration):
+                await anext(chunks)
+        assert await draining
+
+
+async def test_calls_move_to_the_router_that_is_left(folder: Path) -> None:
+    async def name_of(call: HopCall, answer: HopAnswer) -> None:
+        await answer.send(200, {}, b"")
+
+    operations = for_the_edge(name=name_of)
+    async with (
+        hop_server(operations, folder) as one,
+        hop_server(operations, folder) as two,
+        hop_client(folder, one, two) as client,
+    ):
+        for number in range(40):
+            if number == 20:
+                assert await two.drain(10)
+            async with client.request("name", b"{}") as response:
+                assert response.status == 200
+
+
+async def test_a_router_that_comes_back_is_used_again(folder: Path) -> None:
+    operations = for_the_edge(echo=echo)
+    async with hop_server(operations, folder) as server:
+        port = server.port
+        context = hop_client(folder, server)
+        client = await context.__aenter__()
+        async with client.request("echo", b"{}", b"1") as response:
+            assert await response.read() == b"1"
+    try:
+        async with asyncio.timeout(10):
+            while client.is_connected:  # noqa: ASYNC110 - until the loss has been seen
+                await asyncio.sleep(0)
+        async with (
+            asyncio.timeout(10),
+            hop_server(operations, folder, port=port),
+            client.request("echo", b"{}", b"2") as response,
+        ):
+            assert await response.read() == b"2"
+    finally:
+        await context.__aexit__(None, None, None)
