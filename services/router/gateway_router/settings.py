@@ -40,6 +40,7 @@ class RouterSettings:
     simulator_url: str | None = setting("SIMULATOR_URL", None)
 
     abandoned_stream: str = setting("ABANDONED_STREAM", "close", choices=("close", "drain"))
+    provider_client: str = setting("PROVIDER_CLIENT", "http1", choices=("http1", "aiohttp"))
     connect_timeout_s: float = setting("PROVIDER_CONNECT_TIMEOUT_S", 5.0)
     first_byte_timeout_s: float = setting("PROVIDER_FIRST_BYTE_TIMEOUT_S", 120.0)
     silence_timeout_s: float = setting("PROVIDER_SILENCE_TIMEOUT_S", 120.0)
