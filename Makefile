@@ -11,6 +11,7 @@ $(error Python 3.11 or newer is needed and was not found. Debian: apt-get instal
 endif
 
 LOCAL := PYTHONPATH=deploy/local $(PYTHON) -m gateway_local
+RIG := PYTHON=$(PYTHON) PYTHONPATH=deploy/local $(PYTHON) -m bench
 DEV := .local/venvs/dev/bin
 PACKAGES := shared services/edge services/router services/billing simulator deploy/authority deploy/local
 
@@ -33,7 +34,7 @@ stop:  ## Stop what `start` started; the data is kept
 clean:  ## Stop, and remove the data (database, queue, journal, keys, certificates, logs)
 	@$(LOCAL) clean
 
-.PHONY: develop test test-long test-compose lint bench
+.PHONY: develop test test-long test-compose lint bench bench-quick
 develop:
 	@$(LOCAL) develop
 
@@ -55,9 +56,11 @@ lint: develop  ## Formatting, types, layers, dependencies, dead code
 		--per-rule-ignores DEP002=agent-gateway-shared) || exit 1; done
 	$(DEV)/vulture
 
-bench: develop  ## CPU per request of a stack of its own, limits out of the way
-	@export AGENT_GATEWAY_HOME=$(CURDIR)/.local/bench PORT_BASE=28000 REQUESTS_PER_MINUTE=100000000 CONCURRENT_REQUESTS=10000; \
-	$(LOCAL) start && $(DEV)/python bench/first_light.py --run .local/bench/run.json; status=$$?; $(LOCAL) stop; exit $$status
+bench:  ## The gateway and its peers under load, 15 minutes; BENCH="--shapes json-16 --peers gateway nginx2" for some of it
+	$(RIG) $(BENCH)
+
+bench-quick:  ## The working tree and a commit of ours, two minutes: make bench-quick COMMIT=main~1
+	$(RIG) --against $(or $(COMMIT),HEAD) $(BENCH)
 
 .PHONY: lock compose-credentials
 lock:  ## Make every lock file anew

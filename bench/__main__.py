@@ -1,0 +1,86 @@
+"""`python -m bench` (all peers) and `python -m bench --against COMMIT` (the working tree and a commit)."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from gateway_local.environments import python_of
+from gateway_local.failure import SetupFailed
+from gateway_local.layout import PACKAGES
+from gateway_local.progress import tell
+
+from bench.against import other_commit
+from bench.interpreter import interpreter
+from bench.peers.catalogue import PEERS
+from bench.peers.gateway import NAME
+from bench.report import parts_table, shape_table
+from bench.rig import Peer
+from bench.session import Results, rig, run_rounds, started
+from bench.shapes import SHAPES, Shape, sized
+
+BASELINE = "the provider, called directly"
+QUICK_SHAPES = ("json-16", "sse")
+
+
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    peers = _peers(options.peers, options.against)
+    names = options.shapes or (QUICK_SHAPES if options.against else tuple(SHAPES))
+    shapes = [sized(SHAPES[name], seconds=options.seconds, streams=options.streams) for name in names]
+    rounds = options.rounds or (4 if options.against else 3)
+    began_s = time.monotonic()
+    try:
+        with rig() as made, started(made, peers) as (targets, absent):
+            python = interpreter(python_of(PACKAGES["edge"]))
+            machine = f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before the run"
+            results = run_rounds(targets, shapes, rounds=rounds, seconds=options.seconds)
+    except SetupFailed as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+    tell(f"done in {time.monotonic() - began_s:.0f} s")
+    text = _report(
+        shapes, results, absent, f"{python}, {machine}; {rounds} rounds of {options.seconds:g} s, interleaved"
+    )
+    sys.stdout.write(f"\n{text}")
+    if options.output:
+        options.output.write_text(text)
+    return 0
+
+
+def _peers(names: Sequence[str], against: str | None) -> dict[str, Peer]:
+    chosen = names or (("gateway",) if against else tuple(PEERS))
+    peers = {name: PEERS[name] for name in chosen}
+    return {**peers, against: partial(other_commit, commit=against)} if against else peers
+
+
+def _report(shapes: Sequence[Shape], results: Results, absent: dict[str, str], about: str) -> str:
+    parts = [f"{about}. Medians (least..greatest of the rounds).\n"]
+    parts += [f"Absent: {name}: {reason}\n" for name, reason in absent.items()]
+    for shape in shapes:
+        parts.append(
+            shape_table(
+                shape, results.rounds[shape.name], results.failures[shape.name], subject=NAME, baseline=BASELINE
+            )
+        )
+    parts.append(parts_table(shapes, results.rounds, subject=NAME))
+    return "\n".join(parts)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=[], help="default: all")
+    parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=[], help="default: all")
+    parser.add_argument("--against", metavar="COMMIT", help="compare the working tree with this commit of ours")
+    parser.add_argument("--rounds", type=int, help="default: 3, or 4 against a commit")
+    parser.add_argument("--seconds", type=float, default=2.5, help="of each measurement (%(default)s)")
+    parser.add_argument("--streams", type=int, default=300, help="of the shape `open` (%(default)s)")
+    parser.add_argument("--output", type=Path, help="also write the report there")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""Agent Gateway itself, by its own `make start`: authentication, limits, mTLS and the durable journal all on.
+
+Limits are on and out of the way. The content filter does not exist yet.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway_local.command import inherited_environment, tail_of
+from gateway_local.layout import CHECKOUT
+from gateway_local.services import PROVIDER_KEYS
+
+from bench.peers.direct import MODELS
+from bench.rig import FOLDER, Absent, Rig, Target
+
+NAME = "Agent Gateway"
+PORT_BASE = 28_000
+START_TIMEOUT_S = 400
+HOME = FOLDER / "home"
+
+
+@contextmanager
+def gateway(rig: Rig) -> Iterator[Target]:
+    with running(rig, NAME, CHECKOUT, HOME, PORT_BASE) as target:
+        yield target
+
+
+@contextmanager
+def running(rig: Rig, name: str, checkout: Path, home: Path, port_base: int) -> Iterator[Target]:
+    """The stack of `checkout` with its data in `home`. Raises Absent with what `make start` said."""
+    environment = _environment(rig, home, port_base)
+    try:
+        _make("start", checkout, environment)
+        run = json.loads((home / "run.json").read_text())
+        yield Target(
+            name,
+            port_base,
+            {"edge": run["pids"]["edge"], "router": run["pids"]["router"]},
+            headers={"Authorization": f"Bearer {run['standard_key']}"},
+            models=MODELS,
+            behind={part: run["pids"][part] for part in ("billing", "rabbitmq", "postgres")},
+        )
+    finally:
+        _make("clean", checkout, environment)
+
+
+def _environment(rig: Rig, home: Path, port_base: int) -> dict[str, str]:
+    own = {name for key in PROVIDER_KEYS for name in (key, f"{key}_FILE", key.replace("_API_KEY", "_BASE_URL"))}
+    environment = {name: value for name, value in inherited_environment(os.environ).items() if name not in own}
+    provider = f"127.0.0.1:{rig.provider_port}"
+    return {
+        **environment,
+        "AGENT_GATEWAY_HOME": str(home),
+        "PORT_BASE": str(port_base),
+        "REQUESTS_PER_MINUTE": "100000000",
+        "CONCURRENT_REQUESTS": "100000",
+        "EGRESS_ALLOW_HOSTS": provider,
+        "OPENAI_API_KEY": "sk-bench",
+        "OPENAI_BASE_URL": f"http://{provider}/openai/v1",
+        "ANTHROPIC_API_KEY": "sk-ant-bench",
+        "ANTHROPIC_BASE_URL": f"http://{provider}/anthropic",
+        "GOOGLE_API_KEY": "bench",
+        "GOOGLE_BASE_URL": f"http://{provider}/google",
+    }
+
+
+def _make(goal: str, checkout: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["make", "--no-print-directory", goal],
+        cwd=checkout,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise Absent(f"`make {goal}` failed: {tail_of(done.stdout)}")

@@ -1,0 +1,100 @@
+"""What every target is given, what it gives back, and how its processes are started and ended."""
+
+import math
+import random
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway_local.command import Command, tail_of
+from gateway_local.layout import TOOLS
+from gateway_local.ports import is_free
+
+FOLDER = TOOLS / "bench"
+READY_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 20.0
+POLL_S = 0.05
+_FREE_FROM, _FREE_TO = 20_000, 32_000
+"""Below the range from which the system takes ports for outgoing connections."""
+
+
+class Absent(Exception):
+    """A peer that cannot be had or does not start here, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """`folder` is for what a target writes; `certificates` are of our own authority."""
+
+    provider_port: int
+    folder: Path
+    certificates: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server under load. `parts` are the processes whose CPU counts, by name, each with its descendants.
+
+    `behind` are those that work for it off the path of a request: shown, and not counted. Open streams that bring
+    more than `most_chunks_per_s` would only queue up in it: it is not asked to.
+    """
+
+    name: str
+    port: int
+    parts: Mapping[str, int]
+    path: str = "/v1/chat/completions"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=lambda: {"openai": "gpt-4o"})
+    behind: Mapping[str, int] = field(default_factory=dict)
+    most_chunks_per_s: float = math.inf
+
+
+Peer = Callable[[Rig], AbstractContextManager[Target]]
+
+
+def free_port() -> int:
+    while True:
+        port = random.randrange(_FREE_FROM, _FREE_TO)
+        if is_free(port):
+            return port
+
+
+@contextmanager
+def served(name: str, command: Command, *, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, answering on `port`. Raises Absent when it ends, or does not listen in time."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    process = command.start(log)
+    try:
+        _await_port(name, process, port, log)
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _await_port(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if process.poll() is not None:
+                said = tail_of(log.read_text(errors="replace"), 3)
+                raise Absent(f"{name} ended at its start ({process.returncode}): {said}") from None
+            if time.monotonic() > deadline_s:
+                raise Absent(f"{name} did not listen within {READY_TIMEOUT_S:.0f} s") from None
+        time.sleep(POLL_S)
