@@ -1,38 +1,42 @@
 """One JSON line per request and per message on standard output; the text is constant, facts are fields.
 
 No prompt, no answer and no key is ever a field. An exception is logged as its type and place, not
-its message: messages of foreign libraries quote what they were given.
+its message: messages of foreign libraries quote what they were given. Our own lines do not pass through
+`logging` (a third of their cost), and those of one loop tick leave in one write.
 """
 
+import asyncio
+import atexit
 import logging
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
 
 import orjson
 
-LOGGER_NAME = "gateway"
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def configure(service: str, level: str = "INFO") -> None:
-    """Every log record of this process becomes one JSON line that names `service`."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLines(service))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger(LOGGER_NAME).setLevel(level)
+    """Every log line of this process, foreign libraries' too (from WARNING up), names `service`."""
+    _lines.service = service
+    _lines.lowest = _LEVELS[level.lower()]
+    logging.basicConfig(level=logging.WARNING, handlers=[_Foreign()], force=True)
+    atexit.register(_lines.flush)
 
 
 def info(message: str, **facts: object) -> None:
-    logging.getLogger(LOGGER_NAME).info(message, extra={"facts": facts})
+    _lines.add("info", message, facts)
 
 
 def warning(message: str, **facts: object) -> None:
-    logging.getLogger(LOGGER_NAME).warning(message, extra={"facts": facts})
+    _lines.add("warning", message, facts)
 
 
 def exception(message: str, error: BaseException, **facts: object) -> None:
     """An unexpected error: its type and where it was raised, not what it says."""
-    logging.getLogger(LOGGER_NAME).error(message, extra={"facts": {**facts, **describe(error)}})
+    _lines.add("error", message, {**facts, **describe(error)})
 
 
 def describe(error: BaseException) -> dict[str, object]:
@@ -43,21 +47,43 @@ def describe(error: BaseException) -> dict[str, object]:
     }
 
 
-class _JsonLines(logging.Formatter):
-    def __init__(self, service: str) -> None:
-        super().__init__()
-        self._service = service
+class _Lines:
+    """What was logged in this loop tick; without a loop, each line leaves at once."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "service": self._service,
-            "message": record.getMessage() if record.name == LOGGER_NAME else str(record.msg),
-        }
-        if record.name != LOGGER_NAME:
-            line["logger"] = record.name
-        line.update(getattr(record, "facts", {}))
+    def __init__(self) -> None:
+        self.service = "unconfigured"
+        self.lowest = logging.WARNING
+        self._waiting: list[bytes] = []
+        self._lock = threading.Lock()  # other threads log too
+
+    def add(self, level: str, message: str, facts: dict[str, object]) -> None:
+        if _LEVELS[level] < self.lowest:
+            return
+        line = {"time": datetime.now(UTC), "level": level, "service": self.service, "message": message, **facts}
+        self._waiting.append(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        if len(self._waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:  # no loop in this thread
+                self.flush()
+
+    def flush(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        if waiting:
+            sys.stdout.buffer.write(b"".join(waiting))
+            sys.stdout.flush()
+
+
+class _Foreign(logging.Handler):
+    """Records of other libraries, without their arguments: those may quote what the library was given."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts: dict[str, object] = {"logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
-            line.update(describe(record.exc_info[1]))
-        return orjson.dumps(line, default=str).decode()
+            facts |= describe(record.exc_info[1])
+        level = record.levelname.lower()
+        _lines.add(level if level in _LEVELS else "error", str(record.msg), facts)
+
+
+_lines = _Lines()

@@ -11,7 +11,9 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import SplitResult, urlsplit
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.providers import Provider
@@ -35,11 +37,12 @@ class Http1Transport:
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, _provider: Provider, /) -> AsyncIterator["Http1Response"]:
-        url = urlsplit(request.url)
-        origin = _origin(url)
+        address = _address(request.url)
+        origin = address.origin
+        head = _head(address, request)
         connection = self._take(origin) or await self._connect(origin)
         try:
-            await connection.post(_head(url, request), request.body)
+            await connection.post(head, request.body)
             await connection.head()
             yield Http1Response(connection)
         except ConnectionBroken as error:
@@ -142,21 +145,33 @@ def provider_tls() -> ssl.SSLContext:
     return context
 
 
-def _origin(url: SplitResult) -> Origin:
-    if url.scheme not in ("http", "https") or not url.hostname:
+class _Address(NamedTuple):
+    origin: Origin
+    request_line: str
+    host: str
+
+
+@lru_cache(maxsize=4096)
+def _address(url: str) -> _Address:
+    """Cached: a router calls few addresses, again and again. Raises UpstreamNotReached."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UpstreamNotReached("the provider's address is not http(s)://host")
-    return url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80)
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    if " " in target:
+        raise UpstreamNotReached("the path holds a space")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return _Address((parts.scheme, parts.hostname, port), f"POST {target} HTTP/1.1", parts.netloc.rpartition("@")[2])
 
 
-def _head(url: SplitResult, request: UpstreamRequest) -> bytes:
+def _head(address: _Address, request: UpstreamRequest) -> bytes:
     """Raises UpstreamNotReached for what would break out of its line."""
-    target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
     fields = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     head = (
-        f"POST {target} HTTP/1.1\r\nHost: {url.netloc.rpartition('@')[2]}\r\nAccept-Encoding: identity\r\n"
+        f"{address.request_line}\r\nHost: {address.host}\r\nAccept-Encoding: identity\r\n"
         f"User-Agent: agent-gateway\r\n{fields}Content-Length: {len(request.body)}\r\n\r\n"
     )
-    lines = 5 + len(request.headers)
-    if head.count("\r") != lines + 1 or head.count("\n") != lines + 1 or " " in target or "\0" in head:
+    lines = 6 + len(request.headers)
+    if head.count("\r") != lines or head.count("\n") != lines or "\0" in head:
         raise UpstreamNotReached("a header or the path holds a line break")
     return head.encode("latin-1")
