@@ -16,9 +16,9 @@ from gateway_local.progress import tell
 from bench.against import other_commit
 from bench.interpreter import interpreter
 from bench.peers.catalogue import PEERS
-from bench.peers.gateway import NAME
+from bench.peers.gateway import NAME, gateway_with
 from bench.report import parts_table, shape_table
-from bench.rig import Peer
+from bench.rig import Peer, Target
 from bench.session import Results, rig, run_rounds, started
 from bench.shapes import SHAPES, Shape, sized
 
@@ -28,7 +28,7 @@ QUICK_SHAPES = ("json-16", "sse")
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    peers = _peers(options.peers, options.against)
+    peers = _peers(options.peers, options.against, options.variants)
     names = options.shapes or (QUICK_SHAPES if options.against else tuple(SHAPES))
     shapes = [sized(SHAPES[name], seconds=options.seconds, streams=options.streams) for name in names]
     rounds = options.rounds or (4 if options.against else 3)
@@ -42,31 +42,33 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"\n{error}\n")
         return 1
     tell(f"done in {time.monotonic() - began_s:.0f} s")
-    text = _report(
-        shapes, results, absent, f"{python}, {machine}; {rounds} rounds of {options.seconds:g} s, interleaved"
-    )
+    about = f"{python}, {machine}; {rounds} rounds of {options.seconds:g} s, interleaved"
+    text = _report(targets, shapes, results, absent, about)
     sys.stdout.write(f"\n{text}")
     if options.output:
         options.output.write_text(text)
     return 0
 
 
-def _peers(names: Sequence[str], against: str | None) -> dict[str, Peer]:
-    chosen = names or (("gateway",) if against else tuple(PEERS))
+def _peers(names: Sequence[str], against: str | None, variants: Sequence[str]) -> dict[str, Peer]:
+    chosen = names or (("gateway",) if against or variants else tuple(PEERS))
     peers = {name: PEERS[name] for name in chosen}
+    peers |= {settings: partial(gateway_with, assignments=settings) for settings in variants}
     return {**peers, against: partial(other_commit, commit=against)} if against else peers
 
 
-def _report(shapes: Sequence[Shape], results: Results, absent: dict[str, str], about: str) -> str:
+def _report(
+    targets: Sequence[Target], shapes: Sequence[Shape], results: Results, absent: dict[str, str], about: str
+) -> str:
+    """The first stack of ours is the subject of the ratios."""
+    stacks = [target.name for target in targets if target.behind]
+    subject = stacks[0] if stacks else NAME
     parts = [f"{about}. Medians (least..greatest of the rounds).\n"]
     parts += [f"Absent: {name}: {reason}\n" for name, reason in absent.items()]
     for shape in shapes:
-        parts.append(
-            shape_table(
-                shape, results.rounds[shape.name], results.failures[shape.name], subject=NAME, baseline=BASELINE
-            )
-        )
-    parts.append(parts_table(shapes, results.rounds, subject=NAME))
+        rounds, failures = results.rounds[shape.name], results.failures[shape.name]
+        parts.append(shape_table(shape, rounds, failures, subject=subject, baseline=BASELINE))
+    parts += [parts_table(shapes, results.rounds, name) for name in stacks]
     return "\n".join(parts)
 
 
@@ -75,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=[], help="default: all")
     parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=[], help="default: all")
     parser.add_argument("--against", metavar="COMMIT", help="compare the working tree with this commit of ours")
+    parser.add_argument(
+        "--with", metavar="NAME=VALUE,...", action="append", default=[], dest="variants",
+        help="another stack of the working tree with these settings: what they cost; can be repeated",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, help="default: 3, or 4 against a commit")
     parser.add_argument("--seconds", type=float, default=2.5, help="of each measurement (%(default)s)")
     parser.add_argument("--streams", type=int, default=300, help="of the shape `open` (%(default)s)")

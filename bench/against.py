@@ -12,7 +12,6 @@ from gateway_local.layout import CHECKOUT, TOOLS
 from bench.peers.gateway import running
 from bench.rig import FOLDER, Absent, Rig, Target
 
-PORT_BASE = 28_100
 _STAMP = "stamp"
 _PATHS = "agent_gateway.pth"
 
@@ -22,7 +21,7 @@ def other_commit(rig: Rig, commit: str) -> Iterator[Target]:
     """The stack of `commit`. Raises Absent when there is no such commit, or it does not start."""
     with (
         worktree(commit) as (checkout, short_hash),
-        running(rig, short_hash, checkout, checkout / ".local", PORT_BASE) as target,
+        running(rig, short_hash, checkout, checkout / ".local") as target,
     ):
         yield target
 

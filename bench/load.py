@@ -43,7 +43,7 @@ class Outcome:
 
 
 def run_load(
-    target: Target, shape: Shape, *, seconds: float, folder: Path, meanwhile: Callable[[], None] = lambda: None
+    target: Target, shape: Shape, *, seconds: float, folder: Path, meanwhile: Callable[[], None] | None = None
 ) -> Outcome:
     """Loads `target`, calling `meanwhile` every now and then. Raises LoadFailed when any answer was not right."""
     program = compiled("load", folder)
@@ -80,14 +80,15 @@ def parsed(said: bytes) -> Outcome:
     )
 
 
-def _said(process: subprocess.Popen[bytes], patience_s: float, meanwhile: Callable[[], None]) -> bytes:
+def _said(process: subprocess.Popen[bytes], patience_s: float, meanwhile: Callable[[], None] | None) -> bytes:
     waited_s = 0.0
     while waited_s < patience_s:
         try:
             return process.communicate(timeout=POLL_S)[0]
         except subprocess.TimeoutExpired:
             waited_s += POLL_S
-            meanwhile()
+            if meanwhile:
+                meanwhile()
     raise LoadFailed(f"the load generator did not end within {patience_s:.0f} s")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import Outcome, run_load
-from bench.processes import cpu_s, rss_bytes, tree
+from bench.processes import cpu_s, memory_bytes, tree
 from bench.rig import Target
 from bench.shapes import Shape
 
@@ -24,8 +24,8 @@ class Measurement:
     outcome: Outcome
     cpu_s: dict[str, float]
     behind_cpu_s: float
-    rss_before: int
-    rss_highest: int
+    memory_before: int
+    memory_highest: int
 
     def cpu_us_per(self, shape: Shape) -> float:
         """Microseconds of CPU for each chunk of a stream, or for each request."""
@@ -42,13 +42,20 @@ def measure(target: Target, shape: Shape, *, seconds: float, folder: Path) -> Me
     parts = {name: tree([pid]) for name, pid in target.parts.items()}
     behind = tree(target.behind.values())
     everyone = set().union(*parts.values())
-    rss = [rss_bytes(everyone)]
+    memory = [memory_bytes(everyone)]
     before = {name: cpu_s(pids) for name, pids in parts.items()}
     behind_before_s = cpu_s(behind)
-    outcome = run_load(target, shape, seconds=seconds, folder=folder, meanwhile=lambda: rss.append(rss_bytes(everyone)))
+    outcome = run_load(
+        target,
+        shape,
+        seconds=seconds,
+        folder=folder,
+        meanwhile=(lambda: memory.append(memory_bytes(everyone))) if shape.requests_each else None,
+    )
     used = {name: cpu_s(pids) - before[name] for name, pids in parts.items()}
+    memory.append(memory_bytes(everyone))
     _await_quiet(behind)
-    return Measurement(outcome, used, cpu_s(behind) - behind_before_s, rss[0], max(rss))
+    return Measurement(outcome, used, cpu_s(behind) - behind_before_s, memory[0], max(memory))
 
 
 def _await_quiet(pids: Set[int]) -> None:

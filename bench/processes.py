@@ -29,9 +29,20 @@ def cpu_s(pids: Iterable[int]) -> float:
     return sum(int(fields[11]) + int(fields[12]) for pid in pids if (fields := _stat(pid))) / TICKS_PER_S
 
 
-def rss_bytes(pids: Iterable[int]) -> int:
-    """Resident memory of the processes; pages that they share count once for each."""
-    return sum(int(fields[21]) for pid in pids if (fields := _stat(pid))) * PAGE_BYTES
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Proportional set size of the processes: pages that forks share count once. Resident size where that is hidden."""
+    return sum(map(_memory_bytes, pids))
+
+
+def _memory_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    except PermissionError:
+        fields = _stat(pid)
+        return int(fields[21]) * PAGE_BYTES if fields else 0
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -18,24 +18,24 @@ def shape_table(shape: Shape, rounds: Rounds, failures: Mapping[str, str], *, su
         columns += ["first token p50 / p99 ms", "chunk delay p50 / p99 ms"]
     if shape.requests_each:
         columns.append("KB a stream")
-    columns.append("RSS MB")
+    columns.append("MB")
     rows = [_row(shape, name, rounds, subject=subject, baseline=baseline) for name in rounds]
     rows += [[name, f"failed: {why}", *[""] * (len(columns) - 2)] for name, why in failures.items()]
     return f"### {shape.title}\n\n{table(columns, rows)}\n"
 
 
-def parts_table(shapes: Sequence[Shape], all_rounds: Mapping[str, Rounds], *, subject: str) -> str:
-    """Where the CPU of `subject` goes, by process; what is behind it is not in the ratios."""
+def parts_table(shapes: Sequence[Shape], all_rounds: Mapping[str, Rounds], name: str) -> str:
+    """Where the CPU of one target goes, by process; what is behind it is not in the ratios."""
     rows = []
     for shape in shapes:
-        rounds = all_rounds[shape.name].get(subject, ())
+        rounds = all_rounds[shape.name].get(name, ())
         if rounds:
-            parts = {name: spread([_each(m.cpu_s[name], m, shape) for m in rounds]) for name in rounds[0].cpu_s}
+            parts = {part: spread([_each(m.cpu_s[part], m, shape) for m in rounds]) for part in rounds[0].cpu_s}
             behind = spread([_each(m.behind_cpu_s, m, shape) for m in rounds])
-            shown = " + ".join(f"{name} {_cpu(part, shape)}" for name, part in parts.items())
+            shown = " + ".join(f"{part} {_cpu(used, shape)}" for part, used in parts.items())
             rows.append([shape.title, shown, _cpu(behind, shape)])
     columns = ["shape", "of it", "behind it (billing, broker, database), once caught up"]
-    return f"### {subject}, by process (ms a request, µs a chunk)\n\n{table(columns, rows)}\n"
+    return f"### {name}, by process (ms a request, µs a chunk)\n\n{table(columns, rows)}\n"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -58,7 +58,7 @@ def _row(shape: Shape, name: str, rounds: Rounds, *, subject: str, baseline: str
         row.append(_two([m.outcome.chunk_delay for m in mine]))
     if shape.requests_each:
         row.append(_per_stream(shape, mine) if name != baseline else "")
-    row.append(f"{max(m.rss_highest for m in mine) / 1e6:,.0f}" if name != baseline else "")
+    row.append(f"{max(m.memory_highest for m in mine) / 1e6:,.0f}" if name != baseline else "")
     return row
 
 
@@ -99,4 +99,4 @@ def _two(percentiles: Sequence[Percentiles | None]) -> str:
 
 def _per_stream(shape: Shape, mine: Sequence[Measurement]) -> str:
     """The round that grew most: what a process has once taken it keeps for the next."""
-    return f"{max(m.rss_highest - m.rss_before for m in mine) / shape.connections / 1e3:.0f}"
+    return f"{max(m.memory_highest - m.memory_before for m in mine) / shape.connections / 1e3:.0f}"

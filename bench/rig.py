@@ -56,10 +56,11 @@ class Target:
 Peer = Callable[[Rig], AbstractContextManager[Target]]
 
 
-def free_port() -> int:
+def free_port(count: int = 1) -> int:
+    """The first of `count` ports in a row that nobody listens on."""
     while True:
-        port = random.randrange(_FREE_FROM, _FREE_TO)
-        if is_free(port):
+        port = random.randrange(_FREE_FROM, _FREE_TO - count)
+        if all(map(is_free, range(port, port + count))):
             return port
 
 

@@ -5,34 +5,49 @@ Limits are on and out of the way. The content filter does not exist yet.
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 from gateway_local.command import inherited_environment, tail_of
 from gateway_local.layout import CHECKOUT
+from gateway_local.ports import Ports
 from gateway_local.services import PROVIDER_KEYS
 
 from bench.peers.direct import MODELS
-from bench.rig import FOLDER, Absent, Rig, Target
+from bench.rig import FOLDER, Absent, Rig, Target, free_port
 
 NAME = "Agent Gateway"
-PORT_BASE = 28_000
 START_TIMEOUT_S = 400
-HOME = FOLDER / "home"
+_HOMES = FOLDER / "homes"
+_PORTS = len(fields(Ports))
 
 
 @contextmanager
 def gateway(rig: Rig) -> Iterator[Target]:
-    with running(rig, NAME, CHECKOUT, HOME, PORT_BASE) as target:
+    with running(rig, NAME, CHECKOUT, _HOMES / "tree") as target:
         yield target
 
 
 @contextmanager
-def running(rig: Rig, name: str, checkout: Path, home: Path, port_base: int) -> Iterator[Target]:
-    """The stack of `checkout` with its data in `home`. Raises Absent with what `make start` said."""
-    environment = _environment(rig, home, port_base)
+def gateway_with(rig: Rig, assignments: str) -> Iterator[Target]:
+    """The same with `NAME=VALUE,...` in its environment: what a setting costs."""
+    settings = dict(assignment.split("=", 1) for assignment in assignments.split(","))
+    home = _HOMES / re.sub(r"\W", "-", assignments)
+    with running(rig, f"{NAME}, {assignments}", CHECKOUT, home, settings) as target:
+        yield target
+
+
+@contextmanager
+def running(
+    rig: Rig, name: str, checkout: Path, home: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Target]:
+    """The stack of `checkout` with its data in `home`, gone afterwards. Raises Absent with what `make start` said."""
+    port_base = free_port(_PORTS)
+    environment = {**_environment(rig, home, port_base), **(settings or {})}
     try:
         _make("start", checkout, environment)
         run = json.loads((home / "run.json").read_text())
@@ -81,4 +96,4 @@ def _make(goal: str, checkout: Path, environment: dict[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        raise Absent(f"`make {goal}` failed: {tail_of(done.stdout)}")
+        raise Absent(f"`make {goal}` failed: {tail_of(done.stdout, 4)}")
