@@ -1,4 +1,8 @@
-"""The one timer of a provider call: of all its limits the earliest ends it, and the reason is kept."""
+"""The one timer of a provider call: of all its limits the earliest ends it, and the reason is kept.
+
+`asyncio.timeout` with one difference: a limit that moves away costs nothing, since the timer that is set
+looks at the limits again when it fires. A call moves its limits with every read.
+"""
 
 import asyncio
 from types import TracebackType
@@ -17,20 +21,32 @@ class Deadline:
         self._end_reason: Reason = "call"
         self._wait_end_s: float | None = None
         self._wait_reason: Reason = "silence"
-        self._timeout = asyncio.timeout_at(self._end_s)
-        self._running = False
+        self._task: asyncio.Task[object] | None = None
+        self._cancellations_before = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
+        self._has_expired = False
 
     async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        self._running = True
+        self._task = asyncio.current_task()
+        assert self._task is not None
+        self._cancellations_before = self._task.cancelling()
         self._apply()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._running = False
-        await self._timeout.__aexit__(kind, error, trace)
+        task, self._task = self._task, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._has_expired or task is None:
+            return
+        # as in asyncio.timeout: a cancellation from outside, at the same time, stays one
+        is_ours = task.uncancel() <= self._cancellations_before
+        if is_ours and kind is asyncio.CancelledError:
+            raise TimeoutError from error
 
     @property
     def reason(self) -> Reason:
@@ -52,5 +68,23 @@ class Deadline:
             self._apply()
 
     def _apply(self) -> None:
-        if self._running and not self._timeout.expired():
-            self._timeout.reschedule(self._end_s if self._wait_end_s is None else min(self._end_s, self._wait_end_s))
+        if self._task is None or self._has_expired:
+            return
+        end_s = self._end_s if self._wait_end_s is None else min(self._end_s, self._wait_end_s)
+        if self._timer is not None:
+            if self._timer_s <= end_s:
+                return
+            self._timer.cancel()
+        self._timer_s = end_s
+        self._timer = self._loop.call_at(end_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return
+        end_s = self._end_s if self._wait_end_s is None else min(self._end_s, self._wait_end_s)
+        if end_s > self._loop.time():
+            self._apply()
+        else:
+            self._has_expired = True
+            self._task.cancel()
