@@ -65,13 +65,18 @@ def from_gemini(usage: Json) -> Usage:
     count = _Counter()
     prompt, candidates = count(usage, "promptTokenCount"), count(usage, "candidatesTokenCount")
     thoughts, total = count(usage, "thoughtsTokenCount"), count(usage, "totalTokenCount")
+    tool_use = count(usage, "toolUsePromptTokenCount")
     # some models count their thoughts among the candidates; then the total has no room for them
-    thoughts_are_extra = prompt + candidates != total
+    thoughts_are_extra = total not in (prompt + candidates, prompt + tool_use + candidates)
+    # the prompt's audio includes what of it came from the cache, and a token is billed as one or the other
+    audio, cached_audio = (
+        count.modality(usage, name, "AUDIO") for name in ("promptTokensDetails", "cacheTokensDetails")
+    )
     return count.usage(
         TokenCounts(
-            input_tokens=prompt + count(usage, "toolUsePromptTokenCount"),
+            input_tokens=prompt + tool_use,
             cached_input_tokens=count(usage, "cachedContentTokenCount"),
-            input_audio_tokens=count.modality(usage, "promptTokensDetails", "AUDIO"),
+            input_audio_tokens=max(0, audio - cached_audio),
             output_tokens=candidates + thoughts if thoughts_are_extra else candidates,
             reasoning_tokens=thoughts,
             output_audio_tokens=count.modality(usage, "candidatesTokensDetails", "AUDIO"),

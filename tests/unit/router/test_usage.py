@@ -47,10 +47,32 @@ def test_anthropic_s_writes_of_no_told_lifetime_last_five_minutes() -> None:
         ({"promptTokenCount": 9, "candidatesTokenCount": 47, "thoughtsTokenCount": 32, "totalTokenCount": 56}, 47),
         ({"promptTokenCount": 9, "candidatesTokenCount": 15, "totalTokenCount": 24}, 15),
         ({"promptTokenCount": 9, "totalTokenCount": 9}, 0),
+        (
+            {
+                "promptTokenCount": 9,
+                "toolUsePromptTokenCount": 5,
+                "candidatesTokenCount": 47,
+                "thoughtsTokenCount": 32,
+                "totalTokenCount": 61,
+            },
+            47,
+        ),
     ],
 )
 def test_gemini_s_thoughts_are_output_once(said: dict[str, int], output: int) -> None:
     assert from_gemini(said).tokens.output_tokens == output
+
+
+def test_audio_that_gemini_read_from_its_cache_is_cached_and_no_audio_beside_it() -> None:
+    said = {
+        "promptTokenCount": 1000,
+        "cachedContentTokenCount": 400,
+        "candidatesTokenCount": 50,
+        "totalTokenCount": 1050,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 500}, {"modality": "AUDIO", "tokenCount": 500}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 400}],
+    }
+    assert from_gemini(said) == Usage(TokenCounts(1000, 400, 0, 0, 100, 50, 0, 0))
 
 
 def test_gemini_s_parts() -> None:
