@@ -7,7 +7,7 @@ import httpx
 import orjson
 
 from gateway_router import usage
-from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest
+from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
 from gateway_router.dialects.litellm_names import (
     ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY,
     AnthropicConfig,
@@ -72,8 +72,11 @@ class AnthropicTranslation:
 
     def answer(self, body: bytes, _headers: Mapping[str, str], /) -> Answer:
         message = _message_object(body, self._secret)
-        used = usage.from_anthropic(message["usage"]) if isinstance(message.get("usage"), dict) else None
-        tier = (message.get("usage") or {}).get("service_tier")
+        counts = message.get("usage")
+        used, tier = None, None
+        if isinstance(counts, dict):
+            used, tier = usage.from_anthropic(counts), said(counts.get("service_tier"))
+        served = said(message["model"])
         # usage is ours; what is left keeps LiteLLM from counting thoughts with a tokenizer
         message["usage"] = {"output_tokens_details": {"thinking_tokens": 0}}
         try:
@@ -90,7 +93,7 @@ class AnthropicTranslation:
         answer = completion(
             self._call,
             completion_id=message.get("id") or self._call.completion_id,
-            model=message["model"],
+            model=served or self._call.upstream_model,
             choices=[
                 {
                     "index": 0,
@@ -101,7 +104,7 @@ class AnthropicTranslation:
             ],
             usage=usage.to_openai(used.tokens) if used else None,
         )
-        return Answer(orjson.dumps(answer), used, message["model"], tier)
+        return Answer(orjson.dumps(answer), used, served, tier)
 
     def stream(self, _headers: Mapping[str, str], /) -> "AnthropicStream":
         parser = AnthropicStreamParser(
@@ -138,7 +141,8 @@ class AnthropicStream(TranslatedStream):
 
     def _start(self, message: Json) -> bytes:
         self._chunks.completion_id = message.get("id") or self._chunks.completion_id
-        self._chunks.model = self.progress.model_served = message.get("model") or self._chunks.model
+        self.progress.model_served = said(message.get("model"))
+        self._chunks.model = self.progress.model_served or self._chunks.model
         self._note_usage(message.get("usage"))
         return self._chunks.delta({})
 
@@ -146,7 +150,7 @@ class AnthropicStream(TranslatedStream):
         if isinstance(used, dict):
             self._used.update({name: value for name, value in used.items() if value is not None})
             self.progress.usage = usage.from_anthropic(self._used)
-            self.progress.service_tier = self._used.get("service_tier")
+            self.progress.service_tier = said(self._used.get("service_tier"))
 
 
 def _message_object(body: bytes, secret: str) -> Json:

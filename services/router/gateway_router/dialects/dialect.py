@@ -13,6 +13,8 @@ from gateway_router.providers import Provider
 from gateway_router.usage import Usage
 from gateway_shared.errors import GatewayError, ServerError, UpstreamError
 
+MAX_NAME_CHARACTERS = 128
+
 
 @dataclass(frozen=True, slots=True)
 class ChatCall:
@@ -105,6 +107,19 @@ def object_with(members: bytes, rest: bytes) -> bytes:
     if rest[:1] != b"{" or rest[-1:] != b"}":
         raise ServerError("The call's body is not a JSON object.")
     return b"{" + members + b"}" if len(rest) <= 2 else b"{" + members + b"," + rest[1:]
+
+
+def said(name: object) -> str | None:
+    """What a provider calls a model or a tier, fit to be recorded: at most 128 printable characters.
+
+    None for what is no text. The ledger takes no NUL and no object, the journal no frame without end, and neither
+    may lose an event over a name.
+    """
+    if not isinstance(name, str):
+        return None
+    if len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        name = "".join(filter(str.isprintable, name[: 4 * MAX_NAME_CHARACTERS]))[:MAX_NAME_CHARACTERS]
+    return name or None
 
 
 def cut_short() -> UpstreamError:

@@ -8,7 +8,7 @@ import httpx
 import orjson
 
 from gateway_router import usage
-from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest
+from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
 from gateway_router.dialects.litellm_names import (
     GeminiStreamParser,
     GoogleAIStudioGeminiConfig,
@@ -72,8 +72,8 @@ class GeminiTranslation:
 
     def answer(self, body: bytes, headers: Mapping[str, str], /) -> Answer:
         content = self._content_object(body)
-        said = content.get("usageMetadata")
-        used = usage.from_gemini(said) if isinstance(said, dict) else None
+        counts = content.get("usageMetadata")
+        used = usage.from_gemini(counts) if isinstance(counts, dict) else None
         content.setdefault("usageMetadata", {})
         try:
             response = GoogleAIStudioGeminiConfig().transform_google_generate_content_to_openai_model_response(
@@ -92,15 +92,15 @@ class GeminiTranslation:
             raise UpstreamError("The provider's answer does not have the form of its API.") from error
         if not choices:
             raise UpstreamError("The provider's answer has no candidates.")
-        served = content.get("modelVersion") or self._call.upstream_model
+        served = said(content.get("modelVersion"))
         answer = completion(
             self._call,
             completion_id=content.get("responseId") or self._call.completion_id,
-            model=served,
+            model=served or self._call.upstream_model,
             choices=choices,
             usage=usage.to_openai(used.tokens) if used else None,
         )
-        return Answer(orjson.dumps(answer), used, served, _service_tier(said, headers))
+        return Answer(orjson.dumps(answer), used, served, _service_tier(counts, headers))
 
     def stream(self, headers: Mapping[str, str], /) -> "GeminiStream":
         parser = GeminiStreamParser(None, sync_stream=False, logging_obj=NoLogging(self._optional))
@@ -143,12 +143,12 @@ class GeminiStream(TranslatedStream):
     def _note(self, event: Json) -> None:
         if self.progress.model_served is None:
             self._chunks.completion_id = event.get("responseId") or self._chunks.completion_id
-            self._chunks.model = event.get("modelVersion") or self._chunks.model
-            self.progress.model_served = event.get("modelVersion")
-        said = event.get("usageMetadata")
-        if isinstance(said, dict):
-            self.progress.usage = usage.from_gemini(said)
-            self.progress.service_tier = _service_tier(said, self._headers)
+            self.progress.model_served = said(event.get("modelVersion"))
+            self._chunks.model = self.progress.model_served or self._chunks.model
+        counts = event.get("usageMetadata")
+        if isinstance(counts, dict):
+            self.progress.usage = usage.from_gemini(counts)
+            self.progress.service_tier = _service_tier(counts, self._headers)
 
 
 def _finished_candidates(event: Json) -> set[int]:
@@ -162,7 +162,6 @@ def _finished_candidates(event: Json) -> set[int]:
     }
 
 
-def _service_tier(said: object, headers: Mapping[str, str]) -> str | None:
-    tier = said.get("serviceTier") if isinstance(said, dict) else None
-    tier = tier or headers.get("x-gemini-service-tier")
-    return tier if isinstance(tier, str) else None
+def _service_tier(counts: object, headers: Mapping[str, str]) -> str | None:
+    tier = counts.get("serviceTier") if isinstance(counts, dict) else None
+    return said(tier) or said(headers.get("x-gemini-service-tier"))

@@ -18,6 +18,7 @@ from gateway_router.dialects.dialect import (
     cut_short,
     malformed,
     object_with,
+    said,
 )
 from gateway_router.dialects.provider_errors import event_refusal, refusal
 from gateway_router.providers import Provider
@@ -58,8 +59,8 @@ class OpenAiTranslation:
         return Answer(
             body,
             usage.from_openai(used) if isinstance(used, dict) else None,
-            _text(completion.get("model")),
-            _text(completion.get("service_tier")),
+            said(completion.get("model")),
+            said(completion.get("service_tier")),
         )
 
     def stream(self, _headers: Mapping[str, str], /) -> "OpenAiStream":
@@ -132,9 +133,9 @@ class OpenAiStream:
     def _chunk(self, chunk: dict[str, object], event: bytes) -> bytes:
         progress = self.progress
         if progress.model_served is None:
-            progress.model_served = _text(chunk.get("model")) or None
+            progress.model_served = said(chunk.get("model"))
         if chunk.get("service_tier") is not None:
-            progress.service_tier = _text(chunk["service_tier"])
+            progress.service_tier = said(chunk["service_tier"])
         choices = chunk.get("choices")
         choices = choices if isinstance(choices, list) else []
         finishes = [self._count(choice) for choice in choices if isinstance(choice, dict)]
@@ -190,7 +191,3 @@ def _text_bytes(delta: dict[str, object]) -> int:
         if isinstance(function, dict):
             total += len(function.get("arguments") or "") + len(function.get("name") or "")
     return total
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
