@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -30,8 +31,10 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     peers = _peers(options.peers, options.against, options.variants)
     names = options.shapes or (QUICK_SHAPES if options.against else tuple(SHAPES))
-    shapes = [sized(SHAPES[name], seconds=options.seconds, streams=options.streams) for name in names]
+    sizes = {"seconds": options.seconds, "streams": options.streams, "idle_streams": options.idle_streams}
+    shapes = [sized(SHAPES[name], **sizes) for name in names]
     rounds = options.rounds or (4 if options.against else 3)
+    _allow_many_files()
     began_s = time.monotonic()
     try:
         with rig() as made, started(made, peers) as (targets, absent):
@@ -50,9 +53,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _allow_many_files() -> None:
+    """For us and all that we start: a thousand streams are more than the usual 1,024 descriptors."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _peers(names: Sequence[str], against: str | None, variants: Sequence[str]) -> dict[str, Peer]:
-    chosen = names or (("gateway",) if against or variants else tuple(PEERS))
-    peers = {name: PEERS[name] for name in chosen}
+    chosen = names or (["gateway"] if against or variants else ["all"])
+    peers = dict(PEERS) if "all" in chosen else {name: PEERS[name] for name in chosen}
     peers |= {settings: partial(gateway_with, assignments=settings) for settings in variants}
     return {**peers, against: partial(other_commit, commit=against)} if against else peers
 
@@ -74,7 +83,7 @@ def _report(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=[], help="default: all")
+    parser.add_argument("--peers", nargs="*", choices=(*PEERS, "all"), default=[], help="default: all")
     parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=[], help="default: all")
     parser.add_argument("--against", metavar="COMMIT", help="compare the working tree with this commit of ours")
     parser.add_argument(
@@ -84,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="default: 3, or 4 against a commit")
     parser.add_argument("--seconds", type=float, default=2.5, help="of each measurement (%(default)s)")
     parser.add_argument("--streams", type=int, default=300, help="of the shape `open` (%(default)s)")
+    parser.add_argument("--idle-streams", type=int, default=1000, help="of the shape `idle` (%(default)s)")
     parser.add_argument("--output", type=Path, help="also write the report there")
     return parser
 

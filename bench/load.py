@@ -67,7 +67,9 @@ def parsed(said: bytes) -> Outcome:
     """Raises LoadFailed as run_load does."""
     told = json.loads(said)
     if told["errors"] or not told["finished"]:
-        raise LoadFailed(f"{told['errors']} failed, {told['finished']} right; the first: {told['first_error'].strip()}")
+        raise LoadFailed(
+            f"failed: {told['errors']} answers, {told['finished']} were right; the first: {told['first_error'].strip()}"
+        )
     latency = _percentiles(told["latency_ms"])
     assert latency
     return Outcome(
@@ -89,7 +91,7 @@ def _said(process: subprocess.Popen[bytes], patience_s: float, meanwhile: Callab
             waited_s += POLL_S
             if meanwhile:
                 meanwhile()
-    raise LoadFailed(f"the load generator did not end within {patience_s:.0f} s")
+    raise LoadFailed(f"failed: the load generator did not end within {patience_s:.0f} s")
 
 
 def _percentiles(told: dict[str, float] | None) -> Percentiles | None:

@@ -20,7 +20,7 @@ def shape_table(shape: Shape, rounds: Rounds, failures: Mapping[str, str], *, su
         columns.append("KB a stream")
     columns.append("MB")
     rows = [_row(shape, name, rounds, subject=subject, baseline=baseline) for name in rounds]
-    rows += [[name, f"failed: {why}", *[""] * (len(columns) - 2)] for name, why in failures.items()]
+    rows += [[name, why, *[""] * (len(columns) - 2)] for name, why in failures.items()]
     return f"### {shape.title}\n\n{table(columns, rows)}\n"
 
 

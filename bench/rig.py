@@ -1,6 +1,5 @@
 """What every target is given, what it gives back, and how its processes are started and ended."""
 
-import math
 import random
 import socket
 import subprocess
@@ -39,8 +38,8 @@ class Rig:
 class Target:
     """A server under load. `parts` are the processes whose CPU counts, by name, each with its descendants.
 
-    `behind` are those that work for it off the path of a request: shown, and not counted. Open streams that bring
-    more than `most_chunks_per_s` would only queue up in it: it is not asked to.
+    `behind` are those that work for it off the path of a request: shown, and not counted.
+    Where `carries_open_streams` is false, many at once would only queue up in it: it is not asked to.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=lambda: {"openai": "gpt-4o"})
     behind: Mapping[str, int] = field(default_factory=dict)
-    most_chunks_per_s: float = math.inf
+    carries_open_streams: bool = True
 
 
 Peer = Callable[[Rig], AbstractContextManager[Target]]

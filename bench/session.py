@@ -70,8 +70,8 @@ def _measure_into(results: Results, target: Target, shape: Shape, seconds: float
     failures = results.failures[shape.name]
     if target.name in failures or shape.dialect not in target.models:
         return
-    if target.most_chunks_per_s < shape.chunks_per_s:
-        failures[target.name] = f"not asked: {shape.chunks_per_s:.0f} chunks/s is past what it carries here"
+    if shape.requests_each and not target.carries_open_streams:
+        failures[target.name] = "not asked: so many streams at once would only queue up in it"
         return
     try:
         measured = measure(target, shape, seconds=seconds, folder=PROGRAMS)

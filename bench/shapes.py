@@ -32,11 +32,6 @@ class Shape:
         return self.chunks > 0
 
     @property
-    def chunks_per_s(self) -> float:
-        """What open streams bring, whoever carries them; 0 for the shapes that wait for each answer."""
-        return self.connections * 1e6 / self.gap_us if self.requests_each else 0.0
-
-    @property
     def marker(self) -> str:
         """Tells the provider what to answer, through whatever gateway carries the prompt (native/provider.c)."""
         if self.is_stream:
@@ -59,20 +54,26 @@ SHAPES = {
         Shape("json-256", "JSON, 256 connections", 256, ramp_ms=300),
         Shape("body-20k", "JSON, a body of 20 KB, 16 connections", 16, prompt_bytes=20_000),
         Shape("body-1m", "JSON, a body of 1 MB, 4 connections", 4, prompt_bytes=1_000_000),
-        Shape("open", "open streams, 30 chunks/s each", 300, chunks=1, gap_us=1_000_000 // STREAM_RATE_PER_S,
+        Shape("open", "streams open at once, 30 chunks/s each", 300, chunks=1, gap_us=1_000_000 // STREAM_RATE_PER_S,
               requests_each=1, ramp_ms=1000),
+        Shape("idle", "streams open at once, silent between two chunks", 1000, chunks=2, requests_each=1),
         replace(_SPACED, name="sse-anthropic", title="the same from Anthropic's dialect", dialect="anthropic"),
         replace(_SPACED, name="sse-gemini", title="the same from Gemini's dialect", dialect="gemini"),
     )
 }  # fmt: skip
 
 
-def sized(shape: Shape, *, seconds: float, streams: int) -> Shape:
-    """`open` holds `streams` streams open for `seconds`; the other shapes are what they are."""
-    if shape.name != "open":
-        return shape
-    chunks = max(1, round(seconds * STREAM_RATE_PER_S))
-    return replace(shape, title=f"{streams} {shape.title}", connections=streams, chunks=chunks)
+def sized(shape: Shape, *, seconds: float, streams: int, idle_streams: int) -> Shape:
+    """The shapes of open streams hold so many open, all at once for `seconds`; the others are what they are."""
+    if shape.name == "open":
+        chunks = max(1, round(seconds * STREAM_RATE_PER_S))
+        return replace(shape, title=f"{streams:,} {shape.title}", connections=streams, chunks=chunks)
+    if shape.name == "idle":
+        ramp_ms = idle_streams  # a thousand a second
+        gap_us = round(seconds * 1e6) + ramp_ms * 1000
+        title = f"{idle_streams:,} {shape.title}"
+        return replace(shape, title=title, connections=idle_streams, gap_us=gap_us, ramp_ms=ramp_ms)
+    return shape
 
 
 def prompt(shape: Shape) -> str:

@@ -36,4 +36,4 @@ def litellm(rig: Rig) -> Iterator[Target]:
         "--num_workers", "1",
     )  # fmt: skip
     with served("LiteLLM", Command(arguments, environment, folder), port=port, log=folder / "log") as process:
-        yield Target("LiteLLM", port, {"proxy": process.pid}, most_chunks_per_s=500)
+        yield Target("LiteLLM", port, {"proxy": process.pid}, carries_open_streams=False)

@@ -37,14 +37,14 @@ def test_streams_are_told_by_the_chunk() -> None:
 
 
 def test_memory_of_open_streams_is_shared_out_among_them() -> None:
-    shape = sized(SHAPES["open"], seconds=1, streams=100)
+    shape = sized(SHAPES["open"], seconds=1, streams=100, idle_streams=0)
     rounds = {OURS: [measured(cpu_s=1, chunks=3000, memory=(50_000_000, 54_000_000))]}
     assert cells(shape_table(shape, rounds, {}, subject=OURS, baseline=BASELINE), OURS)[-2:] == ["40", "54"]
 
 
 def test_a_target_that_failed_says_why_instead_of_a_figure() -> None:
-    text = shape_table(SHAPES["json-16"], {}, {"Ferro": "3 failed"}, subject=OURS, baseline=BASELINE)
-    assert cells(text, "Ferro")[1] == "failed: 3 failed"
+    text = shape_table(SHAPES["json-16"], {}, {"Ferro": "failed: 3 answers"}, subject=OURS, baseline=BASELINE)
+    assert cells(text, "Ferro")[1] == "failed: 3 answers"
 
 
 def test_a_stacks_cpu_is_shown_by_process_with_what_is_behind_it() -> None:

@@ -28,8 +28,8 @@ def test_every_round_measures_every_target_and_a_failing_one_says_why(
     assert "failed" in results.failures["tiny"]["away"]
 
 
-def test_open_streams_past_what_a_target_carries_are_not_asked_of_it(tmp_path: Path) -> None:
-    results = run_rounds([Target("slow", 1, {}, most_chunks_per_s=500)], [SHAPES["open"]], rounds=1, seconds=1)
+def test_open_streams_are_not_asked_of_a_target_that_does_not_carry_them(tmp_path: Path) -> None:
+    results = run_rounds([Target("slow", 1, {}, carries_open_streams=False)], [SHAPES["open"]], rounds=1, seconds=1)
     assert results.failures["open"]["slow"].startswith("not asked")
 
 

@@ -22,15 +22,18 @@ def test_a_prompt_is_as_long_as_the_shape_says(name: str, size: int) -> None:
 
 
 def test_open_streams_last_as_long_as_the_measurement() -> None:
-    shape = sized(SHAPES["open"], seconds=4, streams=1000)
+    shape = sized(SHAPES["open"], seconds=4, streams=1000, idle_streams=5000)
     assert (shape.connections, shape.chunks, shape.requests_each) == (1000, 120, 1)
-    assert shape.title.startswith("1000 ")
-    assert shape.chunks_per_s == pytest.approx(30_000, rel=0.001)
+    assert shape.title.startswith("1,000 ")
+
+
+def test_idle_streams_are_all_open_and_silent_for_as_long_as_the_measurement() -> None:
+    shape = sized(SHAPES["idle"], seconds=4, streams=1000, idle_streams=5000)
+    assert (shape.connections, shape.chunks, shape.gap_us, shape.requests_each) == (5000, 2, 9_000_000, 1)
 
 
 def test_the_other_shapes_are_left_as_they_are() -> None:
-    assert sized(SHAPES["sse"], seconds=4, streams=1000) is SHAPES["sse"]
-    assert SHAPES["sse"].chunks_per_s == 0
+    assert sized(SHAPES["sse"], seconds=4, streams=1000, idle_streams=5000) is SHAPES["sse"]
 
 
 def test_a_request_carries_its_headers_and_the_length_of_its_body() -> None:
