@@ -20,6 +20,9 @@ _TOKEN_COLUMNS = tuple(field.name for field in fields(TokenCounts))
 EVENT_COLUMNS = (*_CONVERTED_COLUMNS, *_PLAIN_COLUMNS, *_TOKEN_COLUMNS)
 """Columns of `billing.event` in the order of `ReceivedEvent.row`."""
 
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Postgres would take the calendar's own ends for infinity, and one such row breaks every sum over time."""
+
 _plain_values = attrgetter(*_PLAIN_COLUMNS)
 _token_values = attrgetter(*_TOKEN_COLUMNS)
 
@@ -103,6 +106,8 @@ def _moment(text: str) -> datetime:
         raise UsageEventInvalid(f"started_at {text!r} is not RFC 3339") from error
     if moment.tzinfo is None:
         raise UsageEventInvalid(f"started_at {text!r} has no time zone")
+    if not _EARLIEST <= moment < _LATEST:
+        raise UsageEventInvalid(f"started_at {text!r} is of no time in which this gateway ran")
     return moment.astimezone(UTC)
 
 

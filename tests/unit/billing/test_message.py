@@ -56,6 +56,8 @@ def test_a_bad_line_is_kept_as_it_came_beside_its_neighbours() -> None:
         ({"event_id": str(uuid.uuid4())}, "not a UUIDv7"),
         ({"started_at": "2026-11-23T20:00:00"}, "no time zone"),
         ({"started_at": "yesterday"}, "not RFC 3339"),
+        ({"started_at": "0001-01-01T00:00:00+00:00"}, "of no time"),
+        ({"started_at": "9999-12-31T23:59:59.999999+00:00"}, "of no time"),
         ({"duration_us": 2**62}, "beyond the calendar"),
         ({"schema_version": 99}, "unknown schema_version 99"),
         ({"model_served": "a\0b"}, "model_served is not a text"),
