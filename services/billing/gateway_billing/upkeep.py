@@ -14,14 +14,10 @@ _PARTITIONS_TIMEOUT_S = 60.0
 
 
 async def keep_prices(prices: Prices) -> None:
-    """For the life of the service; the first round also rates what was left without a price."""
-    is_first = True
+    """For the life of the service; at its start this also rates what was left without a price."""
     while True:
         try:
             await prices.refresh()
-            if is_first:
-                await prices.rate_unpriced()
-                is_first = False
         except (DatabaseAway, DataRefused) as error:
             canonical_log.warning("prices not refreshed", why=str(error))
         await asyncio.sleep(PRICES_INTERVAL_S)
