@@ -9,7 +9,7 @@ from gateway_shared.usage_event import TokenCounts
 
 _NO_TOKENS = TokenCounts()
 _NOTHING_TO_PRICE = {
-    "unknown": "0: the gateway was lost and no usage is known",
+    "unknown": "0: no usage is known",
     "none": "0: nothing was used",
 }
 
