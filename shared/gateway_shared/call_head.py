@@ -12,7 +12,7 @@ import orjson
 Channel = Literal["langchain", "standard"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """Who pays: the part of a grant that the router and the ledger need."""
 
@@ -23,7 +23,7 @@ class Caller:
     channel: Channel
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallHead:
     """`relay_usage`: whether this client receives the usage chunk of a stream.
 

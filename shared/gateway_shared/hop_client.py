@@ -42,7 +42,10 @@ class HopResponse:
 
     async def read(self) -> bytes:
         """The whole body. Raises HopLost."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        parts: list[bytes] = []
+        while part := await self._stream.read():
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class HopClient:

@@ -49,6 +49,9 @@ class BodyReader:
             self.bytes_in_flight -= size
 
     async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
+        if request.content.is_eof():  # it came whole, in the same packet as its head: nothing to wait for
+            yield request.content.read_nowait()
+            return
         deadline_s = time.monotonic() + PATIENCE_S
         while not request.content.at_eof():
             try:

@@ -1,8 +1,9 @@
 """The end of the process: requests in flight get time to finish, and what remains is told that it does not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
 
 from gateway_shared.errors import ServiceUnavailable
 
@@ -19,7 +20,7 @@ class Drain:
     def __init__(self) -> None:
         self.begun = False
         self._in_flight = 0
-        self._deadlines: set[asyncio.Timeout] = set()
+        self._interruptible: set[Interruptible] = set()
         self._nothing_in_flight = asyncio.Event()
         self._nothing_in_flight.set()
 
@@ -35,29 +36,16 @@ class Drain:
             if not self._in_flight:
                 self._nothing_in_flight.set()
 
-    @asynccontextmanager
-    async def interruptible(self) -> AsyncIterator[None]:
+    def interruptible(self) -> "Interruptible":
         """Around the part of a request that may be cut off. Raises ShuttingDown when it was."""
-        deadline = asyncio.timeout(None)
-        try:
-            async with deadline:
-                self._deadlines.add(deadline)
-                try:
-                    yield
-                finally:
-                    self._deadlines.discard(deadline)
-        except TimeoutError as error:
-            if not deadline.expired():
-                raise
-            raise ShuttingDown(retry_after_s=1.0) from error
+        return Interruptible(self._interruptible)
 
     async def finish(self, *, drain_s: float, goodbye_s: float) -> None:
         """Waits up to `drain_s` for what is in flight, cuts off the rest and lets it say so for `goodbye_s`."""
         if await self._is_over_within(drain_s):
             return
-        now_s = asyncio.get_running_loop().time()
-        for deadline in self._deadlines:
-            deadline.reschedule(now_s)
+        for part in tuple(self._interruptible):
+            part.interrupt()
         await self._is_over_within(goodbye_s)
 
     async def _is_over_within(self, seconds: float) -> bool:
@@ -67,3 +55,37 @@ class Drain:
         except TimeoutError:
             return False
         return True
+
+
+class Interruptible:
+    """A part of a request, as `asyncio.timeout` would make it, but for a request that is cut off by a call."""
+
+    __slots__ = ("_cancellations_before", "_is_interrupted", "_parts", "_task")
+
+    def __init__(self, parts: "set[Interruptible]") -> None:
+        self._parts = parts
+        self._is_interrupted = False
+        self._task: asyncio.Task[object] | None = None
+        self._cancellations_before = 0
+
+    def interrupt(self) -> None:
+        if self._task is not None and not self._is_interrupted:
+            self._is_interrupted = True
+            self._task.cancel()
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.current_task()
+        assert self._task is not None
+        self._cancellations_before = self._task.cancelling()
+        self._parts.add(self)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.discard(self)
+        if not self._is_interrupted or self._task is None:
+            return
+        # a client that left at the same time has cancelled the task as well: that stays a cancellation
+        is_ours = self._task.uncancel() <= self._cancellations_before
+        if is_ours and kind is asyncio.CancelledError:
+            raise ShuttingDown(retry_after_s=1.0) from error

@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway_router.routing import Route
@@ -20,14 +20,14 @@ class Journal(Protocol):
     def settle(self, build: Callable[[str, int], UsageEvent]) -> Future[None]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """How an attempt stands or ended; `http_status` is the provider's, 0 when none came."""
 
     status: Status
     finish_state: FinishState
     usage_source: UsageSource
-    tokens: TokenCounts = TokenCounts()
+    tokens: TokenCounts = field(default_factory=TokenCounts)
     http_status: int = 0
     model_served: str | None = None
     service_tier: str | None = None
@@ -38,7 +38,7 @@ LOST = Outcome("unknown", "gateway_lost", "unknown")
 """What stands when nothing more is heard of an attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """Who asked whom for what. `started_at` is RFC 3339 in UTC, `started_s` the monotonic clock then."""
 

@@ -27,7 +27,7 @@ GuessProvider = Callable[[str], tuple[str, str] | None]
 """LiteLLM's provider and model for a name, or None when it knows neither."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
     """`upstream_model` is what the provider is asked for."""
 

@@ -16,7 +16,7 @@ from gateway_shared.errors import GatewayError, ServerError, UpstreamError
 MAX_NAME_CHARACTERS = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChatCall:
     """One call of chat completions; `rest` is the client's JSON object without `model`, `stream` and `stream_options`.
 
@@ -32,7 +32,7 @@ class ChatCall:
     created_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UpstreamRequest:
     """What is sent to the provider, by POST. The headers hold the provider's key: they are never logged."""
 
@@ -41,7 +41,7 @@ class UpstreamRequest:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A whole answer: the client's bytes, and what the ledger wants to know. `usage` is None when none was given."""
 
