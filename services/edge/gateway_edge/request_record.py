@@ -10,6 +10,7 @@ from gateway_edge import metrics
 from gateway_shared import canonical_log
 from gateway_shared.call_head import Channel
 from gateway_shared.ids import uuid7
+from gateway_shared.labelled import labelled
 
 CLIENT_CLOSED_REQUEST = 499
 """Logged, never sent: the client was gone first (nginx's number)."""
@@ -41,8 +42,8 @@ class RequestRecord:
         """Writes the log line and counts the request; call once, when the last byte has gone."""
         duration_s = time.monotonic() - self.started_s
         channel = self.channel or "none"
-        metrics.REQUESTS.labels(channel, f"{status // 100}xx").inc()
-        metrics.DURATION.labels(channel).observe(duration_s)
+        labelled(metrics.REQUESTS, channel, f"{status // 100}xx").inc()
+        labelled(metrics.DURATION, channel).observe(duration_s)
         if self.is_langchain_call:
             metrics.LANGCHAIN_DURATION.observe(duration_s)
         canonical_log.info(

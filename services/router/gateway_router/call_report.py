@@ -3,20 +3,21 @@
 from gateway_router import metrics
 from gateway_router.exchange import Exchange
 from gateway_shared import canonical_log
+from gateway_shared.labelled import labelled
 
 
 def report(exchange: Exchange, *, duration_s: float) -> None:
     attempt, outcome = exchange.record.attempt, exchange.record.outcome
     provider = attempt.route.provider.name
-    metrics.CALLS.labels(provider, status_class(outcome.http_status)).inc()
-    metrics.ENDED.labels(provider, outcome.finish_state).inc()
-    metrics.DURATION.labels(provider).observe(duration_s)
+    labelled(metrics.CALLS, provider, status_class(outcome.http_status)).inc()
+    labelled(metrics.ENDED, provider, outcome.finish_state).inc()
+    labelled(metrics.DURATION, provider).observe(duration_s)
     if outcome.time_to_first_token_us is not None:
-        metrics.TIME_TO_FIRST_TOKEN.labels(provider).observe(outcome.time_to_first_token_us / 1e6)
+        labelled(metrics.TIME_TO_FIRST_TOKEN, provider).observe(outcome.time_to_first_token_us / 1e6)
     if outcome.usage_source in ("estimated", "unknown"):
-        metrics.NOT_FROM_PROVIDER.labels(provider, outcome.usage_source).inc()
+        labelled(metrics.NOT_FROM_PROVIDER, provider, outcome.usage_source).inc()
     if exchange.usage_clamped:
-        metrics.USAGE_CLAMPED.labels(provider).inc()
+        labelled(metrics.USAGE_CLAMPED, provider).inc()
     canonical_log.info(
         "call",
         request_id=attempt.head.request_id,
