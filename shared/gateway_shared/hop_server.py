@@ -14,11 +14,11 @@ from gateway_shared.errors import BodyTooLarge, GatewayError, PermissionDenied, 
 from gateway_shared.hop import HopLost
 from gateway_shared.hop_link import Link
 from gateway_shared.hop_stream import Stream
+from gateway_shared.listener import Listener, ListeningSocket
 from gateway_shared.tls import PeerIdentity, PeerRefused, peer_identity
 
 MAX_CALL_BYTES = 256 * 1024 * 1024
 """A bound for a peer that we trust; the limit that clients meet is the edge's."""
-HANDSHAKE_TIMEOUT_S = 10.0
 
 
 class HopAnswer:
@@ -64,20 +64,23 @@ class Operation:
 
 
 class HopServer:
-    """The listener's links. `port` is the one that was bound."""
+    """The listener's links."""
 
     def __init__(self, operations: Mapping[str, Operation], *, deployment: str) -> None:
-        self.port = 0
         self._operations = operations
         self._deployment = deployment
         self._links: set[_ServerLink] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext) -> None:
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._make_link, host, port, ssl=tls, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S, reuse_address=True
-        )
-        self.port = self._listener.sockets[0].getsockname()[1]
+    @property
+    def port(self) -> int:
+        """The port, when it was bound here."""
+        assert isinstance(self._listener, ListeningSocket)
+        return self._listener.port
+
+    async def listen(self, listener: Listener, tls: ssl.SSLContext) -> None:
+        self._listener = listener
+        await listener.open(self._make_link, tls=tls)
 
     def _make_link(self) -> "_ServerLink":
         return _ServerLink(self._operations, self._deployment, self._links)
@@ -115,11 +118,20 @@ class HopServer:
 
 @asynccontextmanager
 async def serve_hop(
-    operations: Mapping[str, Operation], *, host: str, port: int, tls: ssl.SSLContext, deployment: str
+    operations: Mapping[str, Operation],
+    *,
+    tls: ssl.SSLContext,
+    deployment: str,
+    listener: Listener | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[HopServer]:
-    """Serves `operations` by name on a mutual-TLS listener. Leaving the block aborts what is open."""
+    """Serves `operations` by name over mutual TLS, to whom `listener` brings or, without one, on a port bound here.
+
+    Leaving the block aborts what is open.
+    """
     hop = HopServer(operations, deployment=deployment)
-    await hop.listen(host, port, tls)
+    await hop.listen(listener or ListeningSocket.bound_to(host, port), tls)
     try:
         yield hop
     finally:

@@ -19,14 +19,22 @@ Check = Callable[[], Awaitable[str | None]]
 """Answers None when all is well, else what is wrong, in words."""
 
 
+def _of_this_process() -> bytes:
+    return generate_latest(REGISTRY)
+
+
 @dataclass(slots=True)
 class Operations:
-    """What the operations port tells. `checks` by dependency name; `facts` are added to `/health`."""
+    """What the operations port tells. `checks` by dependency name; `facts` are added to `/health`.
+
+    `exposition` gives the service's metrics: of this process, or of all its workers.
+    """
 
     service: str
     version: str
     checks: dict[str, Check]
     facts: Callable[[], dict[str, object]] = field(default=dict)
+    exposition: Callable[[], bytes] = _of_this_process
     started: bool = False
     draining: bool = False
 
@@ -71,6 +79,9 @@ def operations_app(operations: Operations) -> web.Application:
         is_ready, report = await operations.health()
         return web.Response(body=orjson.dumps(report), content_type="application/json", status=200 if is_ready else 503)
 
+    async def metrics(request: web.Request) -> web.Response:
+        return metrics_response(operations)
+
     app = web.Application()
     app.router.add_get("/health", health)
     app.router.add_get("/ready", ready)
@@ -78,9 +89,9 @@ def operations_app(operations: Operations) -> web.Application:
     return app
 
 
-async def metrics(request: web.Request) -> web.Response:
-    """All metrics of this process in Prometheus' text format."""
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def metrics_response(operations: Operations) -> web.Response:
+    """In Prometheus' text format."""
+    return web.Response(body=operations.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @asynccontextmanager

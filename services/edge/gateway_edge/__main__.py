@@ -5,15 +5,17 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import uvloop
 
-from gateway_edge import keys_command
-from gateway_edge.serve import serve
+from gateway_edge import __version__, keys_command
 from gateway_edge.settings import DatabaseSettings, EdgeSettings, KeysSettings
 from gateway_shared import canonical_log, migrations, postgres
 from gateway_shared.settings import SettingsInvalid, read_settings
+from gateway_shared.workers import Service, supervise
+from gateway_shared.workers.supervisor import Work
 
 _T = TypeVar("_T")
 
@@ -32,8 +34,25 @@ def main() -> int:
         sys.stderr.write(f"The edge cannot start:\n{error}\n")
         return SETTINGS_INVALID
     canonical_log.configure("edge", settings.log_level)
-    _run(serve(settings))
-    return 0
+    return supervise(
+        Service(
+            name="edge",
+            version=__version__,
+            workers=settings.workers,
+            host=settings.host,
+            port=settings.port,
+            ops_host=settings.ops_host,
+            ops_port=settings.ops_port,
+            drain_s=settings.drain_s,
+            load=partial(_load, settings),
+        )
+    )
+
+
+def _load(settings: EdgeSettings) -> Work:
+    from gateway_edge.serve import work  # noqa: PLC0415 - makes the metrics, which belong into files by then
+
+    return partial(work, settings=settings)
 
 
 async def _migrate(settings: DatabaseSettings) -> int:

@@ -17,6 +17,7 @@ from gateway_edge.resources import BODIES, DRAIN, GRANT_CHANNEL, GRANTS, LIMITS,
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import postgres
 from gateway_shared.hop_client import HopClient
+from gateway_shared.multiprocess_metrics import compute
 from gateway_shared.operations import Operations
 from gateway_shared.tls import client_context
 
@@ -54,7 +55,9 @@ def edge_app(settings: EdgeSettings) -> web.Application:
 
 async def _router(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
-    app[ROUTER] = HopClient(settings.router_url, client_context(settings.tls_files))
+    app[ROUTER] = HopClient(
+        settings.router_url, client_context(settings.tls_files), connections=settings.router_connections
+    )
     app[OPERATIONS].checks["router"] = status.router_check(app[ROUTER])
     yield
     await app[ROUTER].close()
@@ -69,7 +72,7 @@ async def _grants(app: web.Application) -> AsyncIterator[None]:
     channel = app[GRANT_CHANNEL] = GrantChannel(
         lambda: postgres.connect(settings.postgres_dsn, settings.tls_files, application_name=f"{_NAME}-channel"), cache
     )
-    metrics.GRANT_CHANNEL_OPEN.set_function(channel.opened.is_set)
+    compute(metrics.GRANT_CHANNEL_OPEN, channel.opened.is_set)
     app[OPERATIONS].checks["database"] = postgres.database_check(pool)
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -22,13 +22,22 @@ DURATION = Histogram(
     ["channel"],
     buckets=_SECONDS,
 )
-IN_FLIGHT = Gauge("gateway_edge_requests_in_flight", "Requests of the public port being answered")
-CONNECTIONS = Gauge("gateway_edge_connections", "Open connections of the public port")
+IN_FLIGHT = Gauge(
+    "gateway_edge_requests_in_flight", "Requests of the public port being answered", multiprocess_mode="livesum"
+)
+CONNECTIONS = Gauge("gateway_edge_connections", "Open connections of the public port", multiprocess_mode="livesum")
 LIMITED = Counter("gateway_edge_limited_requests", "Requests refused by a key's limit", ["limit"])
 GRANT_LOOKUPS = Counter("gateway_edge_grant_lookups", "Keys looked up in Postgres", ["result"])
-GRANT_CHANNEL_OPEN = Gauge("gateway_edge_grant_channel_open", "1 while changes of keys are announced to this edge")
+GRANT_CHANNEL_OPEN = Gauge(
+    "gateway_edge_grant_channel_open", "1 while changes of keys are announced to this edge", multiprocess_mode="livemin"
+)
 HOP_LOST = Counter("gateway_edge_hop_lost", "Calls that lost the router", ["moment"])
-CERTIFICATE_EXPIRY = Gauge("gateway_cert_expiry_seconds", "Unix time at which a certificate expires", ["certificate"])
+CERTIFICATE_EXPIRY = Gauge(
+    "gateway_cert_expiry_seconds",
+    "Unix time at which a certificate expires",
+    ["certificate"],
+    multiprocess_mode="livemin",
+)
 
 for _result in get_args(AuthResult):
     AUTH_OPERATIONS.labels("authenticate", _result)

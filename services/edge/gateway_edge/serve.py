@@ -1,9 +1,9 @@
-"""Running the edge: the public port, the operations port, and a graceful end."""
+"""One worker of the edge: the public port and a graceful end."""
 
 import asyncio
-import signal
 import ssl
 
+import uvloop
 from aiohttp import web
 
 from gateway_edge import metrics
@@ -12,39 +12,32 @@ from gateway_edge.connection import PublicConnection
 from gateway_edge.resources import DRAIN, OPERATIONS
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import canonical_log
-from gateway_shared.operations import serve_operations
+from gateway_shared.listener import Listener, ListeningSocket
 from gateway_shared.tls import certificate_expiry, public_server_context
+from gateway_shared.workers import Worker
 
 GOODBYE_S = 5.0
-TLS_HANDSHAKE_S = 10.0
-BACKLOG = 1024
 
 
 class Edge:
-    """One edge: `start`, then `drain`, then `stop`; `port` is the public port that was bound."""
+    """One edge: `start`, then `drain`, then `stop`. It takes connections from `listener`, or binds its port itself."""
 
-    def __init__(self, settings: EdgeSettings) -> None:
+    def __init__(self, settings: EdgeSettings, listener: Listener | None = None) -> None:
         self.app = edge_app(settings)
         self._settings = settings
         self._runner = web.AppRunner(self.app, handler_cancellation=True, shutdown_timeout=GOODBYE_S)
-        self._listener: asyncio.Server | None = None
+        self._listener = listener
 
     @property
     def port(self) -> int:
-        assert self._listener is not None
-        return int(self._listener.sockets[0].getsockname()[1])
+        """The public port, when it was bound here."""
+        assert isinstance(self._listener, ListeningSocket)
+        return self._listener.port
 
     async def start(self) -> None:
         await self._runner.setup()
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._connection,
-            self._settings.host,
-            self._settings.port,
-            ssl=_public_tls(self._settings),
-            ssl_handshake_timeout=TLS_HANDSHAKE_S if self._settings.public_tls_cert else None,
-            backlog=BACKLOG,
-            reuse_address=True,
-        )
+        self._listener = self._listener or ListeningSocket.bound_to(self._settings.host, self._settings.port)
+        await self._listener.open(self._connection, tls=_public_tls(self._settings))
         self.app[OPERATIONS].started = True
 
     async def drain(self) -> None:
@@ -73,33 +66,33 @@ class Edge:
         return [one for one in self._runner.server.connections if isinstance(one, PublicConnection)]
 
 
-async def serve(settings: EdgeSettings) -> None:
-    """Until SIGTERM or SIGINT; a second one does not wait for what is in flight."""
-    stopping = _stop_signals()
-    edge = Edge(settings)
+def work(worker: Worker, settings: EdgeSettings) -> int:
+    """The life of a worker; returns its exit code."""
+    uvloop.run(_serve(settings.of_one_worker(), worker))
+    return 0
+
+
+async def _serve(settings: EdgeSettings, worker: Worker) -> None:
+    """Until the worker is told to stop; told to hurry, it does not wait for what is in flight."""
+    edge = Edge(settings, worker.listener)
+    operations = edge.app[OPERATIONS]
+    operations.exposition = worker.metrics.exposition
     _report_certificates(settings)
-    async with serve_operations(edge.app[OPERATIONS], settings.ops_host, settings.ops_port):
+    async with worker.reporting(operations):
         try:
             await edge.start()
-            canonical_log.info("serving", host=settings.host, port=edge.port)
-            await stopping.acquire()
-            canonical_log.info("draining", drain_s=settings.drain_s)
+            worker.announce(operations)
+            canonical_log.info("serving", host=settings.host, port=settings.port, worker=worker.number)
+            await worker.stopping.wait()
+            canonical_log.info("draining", drain_s=settings.drain_s, worker=worker.number)
             draining = asyncio.ensure_future(edge.drain())
-            insisting = asyncio.ensure_future(stopping.acquire())
-            await asyncio.wait({draining, insisting}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (draining, insisting):
+            hurrying = asyncio.ensure_future(worker.hurrying.wait())
+            await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (draining, hurrying):
                 task.cancel()
         finally:
             await edge.stop()
-    canonical_log.info("stopped")
-
-
-def _stop_signals() -> asyncio.Semaphore:
-    """Each signal releases it once."""
-    signals = asyncio.Semaphore(0)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, signals.release)
-    return signals
+    canonical_log.info("stopped", worker=worker.number)
 
 
 def _public_tls(settings: EdgeSettings) -> ssl.SSLContext | None:

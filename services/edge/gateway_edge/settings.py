@@ -1,8 +1,9 @@
 """Settings of the edge, read from the environment (docs/api.md lists what users may want to change)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gateway_shared.hop_client import CONNECTIONS_PER_ROUTER
 from gateway_shared.settings import Secret, SettingsInvalid, setting
 from gateway_shared.tls import TlsFiles
 
@@ -51,9 +52,11 @@ class EdgeSettings(KeysSettings):
 
     host: str = setting("EDGE_HOST", "127.0.0.1")
     port: int = setting("EDGE_PORT", 8080)
+    workers: int = setting("EDGE_WORKERS", 1)
     ops_host: str = setting("EDGE_OPS_HOST", "127.0.0.1")
     ops_port: int = setting("EDGE_OPS_PORT", 9080)
     router_url: str = setting("ROUTER_URL", "https://localhost:8443")
+    router_connections: int = setting("ROUTER_CONNECTIONS", CONNECTIONS_PER_ROUTER)
     public_metrics: bool = setting("EDGE_PUBLIC_METRICS", False)
     public_tls_cert: Path | None = setting("EDGE_TLS_CERT", None)
     public_tls_key: Path | None = setting("EDGE_TLS_KEY", None)
@@ -71,6 +74,8 @@ class EdgeSettings(KeysSettings):
         problems += [
             f"{variable}: must be at least 1"
             for variable, value in (
+                ("EDGE_WORKERS", self.workers),
+                ("ROUTER_CONNECTIONS", self.router_connections),
                 ("REQUESTS_PER_MINUTE", self.requests_per_minute),
                 ("CONCURRENT_REQUESTS", self.concurrent_requests),
                 ("EDGE_MAX_CONNECTIONS", self.max_connections),
@@ -80,3 +85,11 @@ class EdgeSettings(KeysSettings):
         ]
         if problems:
             raise SettingsInvalid(problems)
+
+    def of_one_worker(self) -> "EdgeSettings":
+        """What bounds the whole edge's memory, shared out evenly."""
+        return replace(
+            self,
+            max_connections=-(-self.max_connections // self.workers),
+            max_body_bytes_in_flight=max(self.max_body_bytes, self.max_body_bytes_in_flight // self.workers),
+        )

@@ -7,11 +7,11 @@ import orjson
 from aiohttp import web
 
 from gateway_edge.authentication import identify
-from gateway_edge.resources import SETTINGS
-from gateway_shared import operations
+from gateway_edge.resources import OPERATIONS, SETTINGS
+from gateway_shared import multiprocess_metrics
 from gateway_shared.hop import MODELS, HopLost
 from gateway_shared.hop_client import HopClient
-from gateway_shared.operations import Check, Operations
+from gateway_shared.operations import Check, Operations, metrics_response
 
 HEALTH_KEPT_S = 1.0
 
@@ -50,10 +50,14 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """For an admin key, or for all by setting. Not counted as an authentication: reading changes nothing read here."""
+    """Of all workers; for an admin key, or for all by setting.
+
+    Not counted as an authentication: reading changes nothing read here.
+    """
     if not request.app[SETTINGS].public_metrics:
         await identify(request, kinds={"admin"})
-    return await operations.metrics(request)
+    multiprocess_metrics.refresh()
+    return metrics_response(request.app[OPERATIONS])
 
 
 def router_check(router: HopClient) -> Check:

@@ -3,12 +3,20 @@
 import argparse
 import os
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway_router.settings import RouterSettings
 from gateway_shared import canonical_log
 from gateway_shared.settings import SettingsInvalid, read_settings
+
+if TYPE_CHECKING:
+    from gateway_shared.workers.supervisor import Work
+
+HOP_PATIENCE_S = 1.0
+"""An edge has two connections and keeps them for minutes: a worker that comes a moment too late would get none."""
 
 
 def main() -> int:
@@ -27,14 +35,31 @@ def main() -> int:
 
 
 def _serve(settings: RouterSettings) -> int:
-    import uvloop  # noqa: PLC0415 - only a server needs it
-
-    from gateway_router.providers import registered_providers  # noqa: PLC0415
-    from gateway_router.start import start  # noqa: PLC0415
+    from gateway_router.providers import registered_providers  # noqa: PLC0415 - only a server needs them
+    from gateway_shared.workers import Service, supervise  # noqa: PLC0415
 
     canonical_log.configure("router", settings.log_level)
     registered_providers(settings)  # before anything slow: its problems are the operator's to mend
-    return uvloop.run(start(settings, version=_version()))
+    return supervise(
+        Service(
+            name="router",
+            version=_version(),
+            workers=settings.workers,
+            host=settings.host,
+            port=settings.port,
+            ops_host=settings.ops_host,
+            ops_port=settings.ops_port,
+            drain_s=settings.drain_s,
+            patience_s=HOP_PATIENCE_S,
+            load=partial(_load, settings),
+        )
+    )
+
+
+def _load(settings: RouterSettings) -> "Work":
+    from gateway_router.app import work  # noqa: PLC0415 - imports litellm (3 s), and makes the metrics
+
+    return partial(work, settings=settings, version=_version())
 
 
 def _version() -> str:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import uvloop
+
 from gateway_router import metrics
 from gateway_router.calls import ChatCalls
 from gateway_router.hop_operations import operations
@@ -21,27 +23,42 @@ from gateway_router.settings import RouterSettings
 from gateway_router.speeches import open_speeches
 from gateway_shared import canonical_log
 from gateway_shared.hop_server import HopServer, serve_hop
+from gateway_shared.listener import Listener
 from gateway_shared.operations import Operations
 from gateway_shared.tls import certificate_expiry, server_context
+from gateway_shared.workers import Worker
 
 GOODBYE_S = 5.0
 
 
-async def serve(settings: RouterSettings, health: Operations, stop: asyncio.Event) -> int:
-    """Runs until `stop` is set. Returns the exit code: 0, or 1 when usage could no longer be recorded."""
-    async with _metering(settings) as metering, _calls(settings, metering) as calls:
+def work(worker: Worker, settings: RouterSettings, version: str) -> int:
+    """The life of a worker; returns its exit code: 0, or 1 when usage could no longer be recorded."""
+    return uvloop.run(_serve(settings, worker, Operations("router", version, checks={})))
+
+
+async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -> int:
+    async with worker.reporting(health), _metering(settings) as metering, _calls(settings, metering) as calls:
         health.checks.update(metering.checks)
         health.facts = lambda: {"providers": sorted(calls.providers), **metering.facts()}
-        async with _listening(settings, calls) as hop:
+        async with _listening(settings, calls, worker.listener) as hop:
             health.started = True
-            canonical_log.info("router ready", port=settings.port, providers=sorted(calls.providers))
-            stopped = asyncio.create_task(stop.wait(), name="stop")
+            worker.announce(health)
+            canonical_log.info(
+                "router ready", port=settings.port, providers=sorted(calls.providers), worker=worker.number
+            )
+            stopped = asyncio.create_task(worker.stopping.wait(), name="stop")
             ends: set[asyncio.Future[Any]] = {stopped, metering.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
             health.draining = True
             canonical_log.info("router drains", open_calls=calls.open_calls, drain_s=settings.drain_s)
-            await _drain(hop, calls, 0 if metering.failed.done() else settings.drain_s)
+            draining = asyncio.create_task(_drain(hop, calls, 0 if metering.failed.done() else settings.drain_s))
+            hurrying = asyncio.create_task(worker.hurrying.wait(), name="hurry")
+            await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+            hurrying.cancel()
+            if not draining.done():
+                draining.cancel()
+                await _drain(hop, calls, 0)
     return 1 if metering.failed.done() else 0
 
 
@@ -80,12 +97,11 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _listening(settings: RouterSettings, calls: ChatCalls) -> AsyncIterator[HopServer]:
+async def _listening(settings: RouterSettings, calls: ChatCalls, listener: Listener) -> AsyncIterator[HopServer]:
     models = model_list(cost_map(), calls.providers.values())
     async with serve_hop(
         operations(calls, models),
-        host=settings.host,
-        port=settings.port,
+        listener=listener,
         tls=server_context(settings.tls_files),
         deployment=settings.deployment,
     ) as hop:

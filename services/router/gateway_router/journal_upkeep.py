@@ -16,6 +16,7 @@ from gateway_router.publisher import Publisher
 from gateway_router.retention import expired_folders, prune_folder, removable_segments, remove_segments
 from gateway_shared import canonical_log
 from gateway_shared.errors import DatabaseUnavailable, JournalUnavailable
+from gateway_shared.multiprocess_metrics import compute
 
 CURSOR_EVERY_S = 1.0
 ADOPT_EVERY_S = 5.0
@@ -41,8 +42,8 @@ class JournalUpkeep:
         )
         publisher.add(self._own)
         journal.on_durable = self._note_durable
-        UNPUBLISHED.set_function(lambda: publisher.unpublished)
-        OLDEST_UNPUBLISHED_S.set_function(self._oldest_unpublished_s)
+        compute(UNPUBLISHED, lambda: publisher.unpublished)
+        compute(OLDEST_UNPUBLISHED_S, self._oldest_unpublished_s)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -25,8 +25,14 @@ TIME_TO_FIRST_TOKEN = Histogram(
     ["provider"],
     buckets=_SECONDS,
 )
-OPEN_CALLS = Gauge("gateway_router_open_calls", "Calls to providers that have not ended.", ["kind"])
+OPEN_CALLS = Gauge(
+    "gateway_router_open_calls", "Calls to providers that have not ended.", ["kind"], multiprocess_mode="livesum"
+)
 REFUSED = Counter(
     "gateway_router_calls_refused", "Calls that no provider was asked for, by the error's code.", ["code"]
 )
-CERT_EXPIRY = Gauge("gateway_router_cert_expiry_seconds", "When this router's certificate ends, Unix time.")
+CERT_EXPIRY = Gauge(
+    "gateway_router_cert_expiry_seconds",
+    "When this router's certificate ends, Unix time.",
+    multiprocess_mode="livemin",
+)

@@ -4,7 +4,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway_shared.settings import Secret, setting
+from gateway_shared.settings import Secret, SettingsInvalid, setting
 from gateway_shared.tls import TlsFiles
 
 
@@ -24,6 +24,7 @@ class RouterSettings:
     drain_s: float = setting("DRAIN_S", 600.0)
     host: str = setting("ROUTER_HOST", "127.0.0.1")
     port: int = setting("ROUTER_PORT", 8443)
+    workers: int = setting("ROUTER_WORKERS", 1)
     ops_host: str = setting("ROUTER_OPS_HOST", "127.0.0.1")
     ops_port: int = setting("ROUTER_OPS_PORT", 9081)
     instance: str = setting("ROUTER_INSTANCE", socket.gethostname())
@@ -45,6 +46,10 @@ class RouterSettings:
     first_byte_timeout_s: float = setting("PROVIDER_FIRST_BYTE_TIMEOUT_S", 120.0)
     silence_timeout_s: float = setting("PROVIDER_SILENCE_TIMEOUT_S", 120.0)
     call_timeout_s: float = setting("PROVIDER_CALL_TIMEOUT_S", 600.0)
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise SettingsInvalid(["ROUTER_WORKERS: must be at least 1"])
 
     @property
     def tls_files(self) -> TlsFiles:

@@ -18,6 +18,7 @@ from gateway_router.journal.group_commit import CommitGroup, CommitThread
 from gateway_router.journal.segment import DEFAULT_SEGMENT_BYTES, Position, SegmentWriter
 from gateway_router.metering_metrics import APPENDS, FAILED, OPEN_INTENTS
 from gateway_shared.errors import JournalUnavailable
+from gateway_shared.multiprocess_metrics import compute
 from gateway_shared.usage_event import UsageEvent
 
 GROUP_RECORDS = 64
@@ -51,7 +52,7 @@ class Journal:
         self._group_timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._commits = CommitThread(self._loop, committed=self._committed, failed=self._fail)
-        OPEN_INTENTS.set_function(lambda: len(self._open))
+        compute(OPEN_INTENTS, lambda: len(self._open))
         FAILED.set(0)
 
     @classmethod
