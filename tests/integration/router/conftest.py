@@ -1,10 +1,18 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, open_simulator, providers_at
 from tests.servers import Certificates
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The provider client is tested on both loops: services run on uvloop."""
+    loops = {"asyncio": asyncio.new_event_loop}
+    return {**loops, "uvloop": uvloop.new_event_loop} if item.path.name == "test_http1.py" else loops
 
 
 @pytest.fixture

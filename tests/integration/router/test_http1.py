@@ -219,6 +219,65 @@ async def test_a_large_request_arrives_whole() -> None:
     assert server.requests[0].endswith(body)
 
 
+async def test_a_refusal_that_does_not_wait_for_the_body_is_the_answer() -> None:
+    connections = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\n{}")
+        await asyncio.Event().wait()  # and reads no more
+
+    async with listening(refuse) as port:
+        transport = Http1Transport(connect_timeout_s=2)
+        request = UpstreamRequest(f"http://127.0.0.1:{port}/", {}, bytes(30_000_000))
+        for _ in range(2):
+            async with asyncio.timeout(5), transport.open(request, PROVIDER) as response:
+                assert (response.status, await response.read(10)) == (413, b"{}")
+        await transport.close()
+    assert connections == 2
+
+
+async def test_a_connection_whose_answer_was_not_read_is_not_used_again() -> None:
+    size = HIGH_WATER_BYTES + 1_000  # whole, and more than is read ahead
+    server = Server(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+    async with serving(server) as transport:
+        for _ in range(2):
+            async with asyncio.timeout(5), transport.open(request_to(server), PROVIDER) as response:
+                await until_complete(response)
+                with pytest.raises(UpstreamCut):
+                    await response.read(size)
+    assert server.connections == 2
+
+
+async def until_complete(response: Http1Response) -> None:
+    while not response._connection._is_complete:  # noqa: ASYNC110 - until it has come
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_with_something_behind_it_is_never_taken_for_its_beginning() -> None:
+    garbage = asyncio.Event()
+
+    async def go_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED)
+        await garbage.wait()
+        writer.write(b"garbage")
+        await reader.read()
+
+    async with listening(go_on) as port:
+        transport = Http1Transport(connect_timeout_s=2)
+        request = UpstreamRequest(f"http://127.0.0.1:{port}/", {}, b"")
+        async with asyncio.timeout(5), transport.open(request, PROVIDER) as response:
+            garbage.set()
+            while response._connection._error is None:  # noqa: ASYNC110 - until it has come
+                await asyncio.sleep(0)
+            with pytest.raises(UpstreamCut):
+                await response.read(100)
+        await transport.close()
+
+
 async def test_an_unread_answer_stops_the_provider() -> None:
     sent = 0
     stop = asyncio.Event()

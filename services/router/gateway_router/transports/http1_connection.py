@@ -29,7 +29,7 @@ class Http1Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._error: ConnectionBroken | None = None
         self._is_closed = False
-        self._is_busy = False
+        self._is_busy = self._is_sent = False
         self._start()
 
     def _start(self) -> None:
@@ -48,20 +48,32 @@ class Http1Connection(asyncio.Protocol):
         return not (self._is_closed or self._is_busy or self._error)
 
     async def post(self, head: bytes, body: bytes) -> None:
-        """Sends a request; `head` ends with the empty line. Raises ConnectionBroken."""
+        """Sends a request; `head` ends with the empty line. Returns early when it is refused meanwhile.
+
+        Raises ConnectionBroken.
+        """
         assert self._transport is not None
         self._start()
-        self._is_busy = True
+        self._is_busy, self._is_sent = True, False
         if len(body) <= _LARGE_WRITE_BYTES:
             self._transport.write(head + body)
+            self._is_sent = True
             return
         self._transport.write(head)
         view = memoryview(body)
         for at in range(0, len(body), _LARGE_WRITE_BYTES):
             self._transport.write(view[at : at + _LARGE_WRITE_BYTES])
-            if self._drained is not None and not self._has_head:
+            if self._drained is not None:
                 await self._drained
             self._raise_error()
+            if self._is_refused:
+                return
+        self._is_sent = True
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether what is still to be sent would be sent in vain (RFC 9112, 9.5)."""
+        return self._has_head and self.status >= 300
 
     async def head(self) -> None:
         """Returns when `status` and `headers` are there. Raises ConnectionBroken."""
@@ -73,6 +85,7 @@ class Http1Connection(asyncio.Protocol):
     async def read(self) -> bytes:
         """Body bytes since the last read, b"" at the end. Raises ConnectionBroken."""
         while not self._parts:
+            self._raise_error()
             if self._is_complete:
                 return b""
             await self._arrival()
@@ -89,10 +102,10 @@ class Http1Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """Ends the exchange; True when the connection can carry another one, else it is closed."""
-        can_go_on = self._is_busy and self._is_complete and self._keeps_alive and not self._is_closed
+        is_over = self.at_end and self._is_sent and not self._is_paused
+        can_go_on = self._is_busy and is_over and self._keeps_alive and not self._is_closed
         self._is_busy = False
         if can_go_on and self._error is None:
-            self._parts.clear()
             return True
         self.abort()
         return False
@@ -149,9 +162,12 @@ class Http1Connection(asyncio.Protocol):
         self._drained = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
+        self._release_writer()
+        self._drained = None
+
+    def _release_writer(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closed = True
@@ -184,6 +200,8 @@ class Http1Connection(asyncio.Protocol):
         self.status = self._parser.get_status_code()
         if self.status >= 200:
             self._has_head = True
+            if self._is_refused:
+                self._release_writer()
         else:  # 100 Continue, 103 Early Hints: the answer is still to come
             self.headers = {}
 
