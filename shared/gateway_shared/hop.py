@@ -7,6 +7,13 @@ over a few mTLS connections, in the frames of `hop_frames`. Nothing else knows w
 CHAT_COMPLETIONS = "chat.completions"
 MODELS = "models"
 
+ROUTER = "router"
+"""The identity that answers."""
+
 
 class HopLost(ConnectionError):
     """The other end cannot be reached, has cancelled, or went away in the middle."""
+
+
+class HopRefused(HopLost):
+    """The router does not let this identity call it."""

@@ -11,9 +11,12 @@ from contextlib import asynccontextmanager
 import orjson
 
 from gateway_shared import canonical_log
-from gateway_shared.hop import HopLost
+from gateway_shared.errors import BadRequest
+from gateway_shared.hop import ROUTER, HopLost
+from gateway_shared.hop_frames import FrameInvalid
 from gateway_shared.hop_link import Link
 from gateway_shared.hop_stream import Stream
+from gateway_shared.tls import PeerRefused, peer_identity
 
 CONNECTIONS_PER_ROUTER = 2
 """A lost packet stalls all streams of its connection: so more than one."""
@@ -24,7 +27,7 @@ RENEW_AFTER_S = 12 * 60.0
 """Expiry is looked at in the handshake, so connections are renewed; under the 15 minutes of SECURITY."""
 BACKOFF_S = (0.05, 2.0)
 SETTLED_S = 5.0
-"""A connection that ends sooner counts as a failed one: under TLS 1.3 a refused client sees it only then."""
+"""A connection that ends sooner counts as a failed one."""
 
 
 class HopResponse:
@@ -57,8 +60,10 @@ class HopClient:
 
     def __init__(self, urls: str, tls: ssl.SSLContext, *, connections: int = CONNECTIONS_PER_ROUTER) -> None:
         self._changed = asyncio.Event()
-        self._slots = [_Slot(url.strip(), tls, self._changed) for url in urls.split(",") for _ in range(connections)]
-        self._tasks = [asyncio.create_task(slot.keep(), name="hop connection") for slot in self._slots]
+        self._routers = [_Router(url.strip(), tls, self._changed, connections) for url in urls.split(",")]
+        self._tasks = [
+            asyncio.create_task(slot.keep(), name="hop connection") for router in self._routers for slot in router.slots
+        ]
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -68,12 +73,15 @@ class HopClient:
     @asynccontextmanager
     async def request(self, operation: str, head: bytes, body: bytes = b"") -> AsyncIterator[HopResponse]:
         """Leaving the block before the body's end cancels the call at the router. Raises HopLost."""
-        stream = (await self._link()).open()
+        router, link = await self._choice()
+        stream = link.open()
+        router.calls += 1
         try:
-            await stream.send(body, head=operation.encode() + b"\n" + head, end=True)
+            await _send(stream, operation.encode() + b"\n" + head, body)
             status, headers = orjson.loads(await stream.head())
             yield HopResponse(stream, status, headers)
         finally:
+            router.calls -= 1
             stream.close()
 
     @property
@@ -81,22 +89,51 @@ class HopClient:
         """Whether some router would take a call now."""
         return self._least_loaded() is not None
 
-    async def _link(self) -> Link:
-        link = self._least_loaded()
-        if link is not None:
-            return link
+    async def _choice(self) -> tuple["_Router", Link]:
+        choice = self._least_loaded()
+        if choice is not None:
+            return choice
         try:
             async with asyncio.timeout(WAIT_FOR_LINK_S):
-                while (link := self._least_loaded()) is None:
+                while (choice := self._least_loaded()) is None:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError as error:
             raise HopLost("no router takes calls") from error
-        return link
+        return choice
 
-    def _least_loaded(self) -> Link | None:
-        links = [slot.link for slot in self._slots if slot.link is not None and slot.link.takes_streams]
-        return min(links, key=lambda link: len(link.streams), default=None)
+    def _least_loaded(self) -> tuple["_Router", Link] | None:
+        """The router with the fewest calls of ours, and of its connections the one with the fewest streams."""
+        best: tuple[_Router, Link] | None = None
+        for router in self._routers:
+            if best is not None and router.calls >= best[0].calls:
+                continue
+            links = [slot.link for slot in router.slots if slot.link is not None and slot.link.takes_streams]
+            if links:
+                best = router, min(links, key=lambda link: len(link.streams))
+        if best is not None and len(self._routers) > 1:
+            self._routers.remove(best[0])  # among equals it is another one's turn next
+            self._routers.append(best[0])
+        return best
+
+
+async def _send(stream: Stream, head: bytes, body: bytes) -> None:
+    """Raises HopLost, but not where the router has answered without waiting for the body's end; BadRequest."""
+    try:
+        await stream.send(body, head=head, end=True)
+    except HopLost:
+        if not stream.is_answered:
+            raise
+    except FrameInvalid as error:
+        raise BadRequest("The request's members beside its messages are too long.") from error
+
+
+class _Router:
+    """`calls`: how many of ours it has now."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext, changed: asyncio.Event, connections: int) -> None:
+        self.calls = 0
+        self.slots = [_Slot(url, tls, changed) for _ in range(connections)]
 
 
 class _Slot:
@@ -130,18 +167,21 @@ class _Slot:
                 link.transport.abort()
 
     async def _connect(self) -> bool:
-        loop = asyncio.get_running_loop()
+        """Only a router that has let us in takes the old connection's place."""
+        link = Link(on_change=self._on_change)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, link = await loop.create_connection(
-                    lambda: Link(on_change=self._on_change), self._host, self._port, ssl=self._tls
-                )
-        except (OSError, TimeoutError) as error:
+                await asyncio.get_running_loop().create_connection(lambda: link, self._host, self._port, ssl=self._tls)
+                self._open.add(link)
+                _check_is_router(link)
+                await link.greeted()
+        except (OSError, TimeoutError, PeerRefused) as error:
+            if link in self._open:
+                link.transport.abort()
             canonical_log.warning(
                 "router not reached", router=f"{self._host}:{self._port}", error_class=type(error).__name__
             )
             return False
-        self._open.add(link)
         old, self.link = self.link, link
         if old is not None:
             old.drain()
@@ -170,3 +210,10 @@ class _Slot:
         if link is self.link and not self._is_only_crowded(link):
             self._ended.set()
         self._changed.set()
+
+
+def _check_is_router(link: Link) -> None:
+    """Raises PeerRefused: another part of ours, with a certificate of the same authority, is not a router."""
+    name = peer_identity(link.transport.get_extra_info("peercert")).name
+    if name != ROUTER:
+        raise PeerRefused(f"{name} answers where a router should")

@@ -8,6 +8,7 @@ WINDOW  >I body bytes that the peer may send again
 CANCEL  the sender has lost interest in the stream; later frames of its id are dropped
 PING    answered by PONG; both on stream 0
 DRAIN   the sender takes no new stream on this connection; those that are open go on
+REFUSE  router -> edge: the peer's identity may not open this stream; on stream 0: nor any other
 END     a bit on OPEN, HEAD and DATA: the sender sends no more on this stream
 """
 
@@ -15,7 +16,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-OPEN, HEAD, DATA, WINDOW, CANCEL, PING, PONG, DRAIN = range(1, 9)
+OPEN, HEAD, DATA, WINDOW, CANCEL, PING, PONG, DRAIN, REFUSE = range(1, 10)
 END = 0x80
 
 PIECE_BYTES = 32 * 1024
@@ -27,7 +28,7 @@ _HEADER = struct.Struct(">IIB")
 _HEAD_LENGTH = struct.Struct(">H")
 _COUNT = struct.Struct(">I")
 
-_EMPTY_KINDS = frozenset({CANCEL, PING, PONG, DRAIN})
+_EMPTY_KINDS = frozenset({CANCEL, PING, PONG, DRAIN, REFUSE})
 
 
 class FrameInvalid(ValueError):

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from gateway_shared.hop import HopLost
+from gateway_shared.hop import HopLost, HopRefused
 from gateway_shared.hop_frames import (
     CANCEL,
     DATA,
@@ -16,6 +16,7 @@ from gateway_shared.hop_frames import (
     OPEN,
     PING,
     PONG,
+    REFUSE,
     WINDOW,
     Frame,
     FrameInvalid,
@@ -45,6 +46,8 @@ class Link(asyncio.Protocol):
         self.is_full = False
         self.peer_drains = False
         self.closed = asyncio.Event()
+        self._spoken = asyncio.Event()
+        self._refused = False
         self._serve = serve
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
@@ -65,6 +68,21 @@ class Link(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES, low=WRITE_LOW_BYTES)
         self._beat = self._loop.call_later(BEAT_S, self._on_beat)
 
+    def greet(self) -> None:
+        """Speaks first, so that the peer knows that it was let in."""
+        self.put(0, PING)
+
+    async def greeted(self) -> None:
+        """Returns when the peer has spoken: under TLS 1.3 a client learns only then that it was let in.
+
+        Raises HopRefused or HopLost.
+        """
+        await self._spoken.wait()
+        if self._refused:
+            raise HopRefused("the router refuses this identity")
+        if self.closed.is_set():
+            raise HopLost("the router hung up")
+
     def open(self) -> Stream:
         """A new stream to the peer. Raises HopLost when this link takes none."""
         if not self.takes_streams:
@@ -81,6 +99,13 @@ class Link(asyncio.Protocol):
             self._drains = True
             self.put(0, DRAIN)
         self._end_when_idle()
+
+    def refuse(self, stream: Stream | None = None) -> None:
+        """Tells the peer that its identity may not open this stream, or, without one, any."""
+        if stream is None:
+            self.put(0, REFUSE)
+        elif self.streams.pop(stream.id, None) is not None:
+            self.put(stream.id, REFUSE)
 
     def close(self) -> None:
         """Hangs up, once what was queued has left."""
@@ -118,6 +143,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        self._spoken.set()
         try:
             for frame in self._frames.feed(data):
                 self._receive(frame)
@@ -138,6 +164,10 @@ class Link(asyncio.Protocol):
         elif kind == CANCEL:
             if stream is not None:
                 stream.fail(HopLost("cancelled by the peer"))
+        elif kind == REFUSE:
+            self._refused = self._refused or frame.stream_id == 0
+            if stream is not None:
+                stream.fail(HopRefused("the router refuses this identity"))
         elif kind == PING:
             self.put(0, PONG)
         elif kind == DRAIN:
@@ -185,6 +215,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._beat.cancel()
         self.closed.set()
+        self._spoken.set()
         for stream in list(self.streams.values()):
             stream.fail(HopLost("the connection was lost"))
         self._changed()

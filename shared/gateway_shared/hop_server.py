@@ -3,14 +3,16 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from gateway_shared import canonical_log
-from gateway_shared.errors import BodyTooLarge, GatewayError, PermissionDenied, ServerError
+from gateway_shared.errors import BodyTooLarge, GatewayError, ServerError, ServiceUnavailable
 from gateway_shared.hop import HopLost
 from gateway_shared.hop_link import Link
 from gateway_shared.hop_stream import Stream
@@ -19,6 +21,7 @@ from gateway_shared.tls import PeerIdentity, PeerRefused, peer_identity
 
 MAX_CALL_BYTES = 256 * 1024 * 1024
 """A bound for a peer that we trust; the limit that clients meet is the edge's."""
+OVERLOAD_RETRY_AFTER_S = 1.0
 
 
 class HopAnswer:
@@ -57,10 +60,11 @@ Serve = Callable[[HopCall, HopAnswer], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`callers`: the identities that may call it."""
+    """`callers`: the identities that may call it; `max_open`: how many calls at once, on all connections."""
 
     serve: Serve
     callers: frozenset[str]
+    max_open: int | None = None
 
 
 class HopServer:
@@ -69,7 +73,9 @@ class HopServer:
     def __init__(self, operations: Mapping[str, Operation], *, deployment: str) -> None:
         self._operations = operations
         self._deployment = deployment
-        self._links: set[_ServerLink] = set()
+        self.links: set[_ServerLink] = set()
+        self.drains = self.is_over = False
+        self._open = Counter[str]()
         self._listener: Listener | None = None
 
     @property
@@ -83,18 +89,18 @@ class HopServer:
         await listener.open(self._make_link, tls=tls)
 
     def _make_link(self) -> "_ServerLink":
-        return _ServerLink(self._operations, self._deployment, self._links)
+        return _ServerLink(self)
 
     async def drain(self, within_s: float) -> bool:
         """Lets open calls end and takes no new ones; False when some are left after `within_s` seconds."""
         self.close()
-        links = list(self._links)
-        for link in links:
+        self.drains = True  # for those that were in their handshake, too
+        for link in self.links:
             link.drain()
         try:
             async with asyncio.timeout(within_s):
-                for link in links:
-                    await link.closed.wait()
+                while self.links:
+                    await next(iter(self.links)).closed.wait()
         except TimeoutError:
             return False
         return True
@@ -107,13 +113,38 @@ class HopServer:
     async def abort(self) -> None:
         """Ends what is left; each call is cancelled and may still say how it ended."""
         self.close()
-        links = list(self._links)
+        self.is_over = True
+        links = list(self.links)
         tasks = [stream.task for link in links for stream in link.streams.values() if stream.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for link in links:
             link.close()
+
+    def identify(self, certificate: dict[str, Any] | None) -> PeerIdentity:
+        """Raises PeerRefused for who may call nothing here."""
+        peer = peer_identity(certificate, deployment=self._deployment)
+        if not any(peer.name in operation.callers for operation in self._operations.values()):
+            raise PeerRefused(f"{peer.name} may call nothing")
+        return peer
+
+    @contextmanager
+    def admit(self, name: str, peer: PeerIdentity) -> Iterator[Operation]:
+        """Around one call, before its body is read. Raises PeerRefused, and ServiceUnavailable beyond the bound."""
+        # looked at per call: an expired certificate still works on a kept connection otherwise
+        if peer.expires_at_s <= time.time():
+            raise PeerRefused("the client certificate has expired")
+        operation = self._operations.get(name)
+        if operation is None or peer.name not in operation.callers:
+            raise PeerRefused(f"{peer.name} may not call {name[:64]!r}")
+        if operation.max_open is not None and self._open[name] >= operation.max_open:
+            raise ServiceUnavailable(retry_after_s=OVERLOAD_RETRY_AFTER_S)
+        self._open[name] += 1
+        try:
+            yield operation
+        finally:
+            self._open[name] -= 1
 
 
 @asynccontextmanager
@@ -141,34 +172,47 @@ async def serve_hop(
 class _ServerLink(Link):
     """A connection from an edge: who it is was proven in the handshake, whether it still is, per call."""
 
-    def __init__(self, operations: Mapping[str, Operation], deployment: str, links: "set[_ServerLink]") -> None:
+    def __init__(self, hop: HopServer) -> None:
         super().__init__(self._answer)
-        self._operations = operations
-        self._deployment = deployment
-        self._links = links
-        self._peer: PeerIdentity | PeerRefused = PeerRefused("not connected")
+        self._hop = hop
+        self._peer: PeerIdentity | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._links.add(self)
+        self._hop.links.add(self)
         try:
-            self._peer = peer_identity(transport.get_extra_info("peercert"), deployment=self._deployment)
+            self._peer = self._hop.identify(transport.get_extra_info("peercert"))
         except PeerRefused as refused:
-            self._peer = refused
+            canonical_log.warning("peer refused", reason=str(refused))
+            self.refuse()
+            self.close()
+            return
+        self.greet()
+        if self._hop.is_over:
+            self.close()
+        elif self._hop.drains:
+            self.drain()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._links.discard(self)
+        self._hop.links.discard(self)
         super().connection_lost(exc)
 
     async def _answer(self, stream: Stream) -> None:
         answer = HopAnswer(stream)
         try:
             name, _, head = (await stream.head()).partition(b"\n")
-            operation = self._operation(name.decode("ascii", "replace"))
-            await operation.serve(HopCall(head, await _read_body(stream)), answer)
+            if self._peer is None:
+                raise PeerRefused("it was told so")
+            with self._hop.admit(name.decode("ascii", "replace"), self._peer) as operation:
+                await operation.serve(HopCall(head, await _read_body(stream)), answer)
             if not answer.started:
                 raise RuntimeError("the operation returned without an answer")
             await stream.finish()
+        except PeerRefused as refused:
+            # what exactly was wrong is for the log only
+            canonical_log.warning("peer refused", reason=str(refused))
+            self.refuse(stream)
+            self.drain()  # its next connection may show a newer certificate
         except GatewayError as error:
             await _send_error(answer, stream, error)
         except HopLost:
@@ -176,22 +220,6 @@ class _ServerLink(Link):
         except Exception as error:  # noqa: BLE001 - the rim: a fault of ours becomes a 500 of one call
             canonical_log.exception("hop call failed", error)
             await _send_error(answer, stream, ServerError())
-
-    def _operation(self, name: str) -> Operation:
-        """Raises PermissionDenied; what exactly was wrong goes to the log only."""
-        try:
-            if isinstance(self._peer, PeerRefused):
-                raise self._peer
-            # looked at per call: an expired certificate still works on a kept connection otherwise
-            if self._peer.expires_at_s <= time.time():
-                raise PeerRefused("the client certificate has expired")
-            operation = self._operations.get(name)
-            if operation is None or self._peer.name not in operation.callers:
-                raise PeerRefused(f"{self._peer.name} may not call {name[:64]!r}")
-        except PeerRefused as refused:
-            canonical_log.warning("peer refused", reason=str(refused))
-            raise PermissionDenied("This identity may not call the router.") from refused
-        return operation
 
 
 async def _read_body(stream: Stream) -> bytes:

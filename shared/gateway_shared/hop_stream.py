@@ -90,6 +90,11 @@ class Stream:
             self._raise_error()
             self._put(DATA, b"", b"", True)
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the peer has said all that it will say, so that nothing it did not want is missing."""
+        return self.peer_head is not None and self._peer_ended
+
     async def finish(self) -> None:
         """Ends our body, if it has not ended with its last bytes."""
         if not self._ended:
@@ -139,9 +144,12 @@ class Stream:
 
     def fail(self, error: HopLost) -> None:
         """The peer has cancelled, or is gone: who waits here is woken, who serves it is cancelled."""
-        if self._error is None:
-            self._error = error
+        if self._error is not None:
+            return  # a second cancel would interrupt how the task ends after the first
+        self._error = error
         if self.task is not None:
+            # a task that is cancelled before its first step never comes to close the stream itself
+            self.task.add_done_callback(lambda _: self.close())
             self.task.cancel()
         _wake(self._reader)
         _wake(self._writer)
@@ -152,6 +160,8 @@ class Stream:
             if self.peer_head is not None or frame.kind == self._first_kind:
                 raise FrameInvalid("a second head, or the wrong side's")
             self.peer_head = frame.head
+        elif self.peer_head is None:
+            raise FrameInvalid("body before its head")
         if self._peer_ended:
             raise FrameInvalid("body after its end")
         if frame.body:

@@ -3,11 +3,14 @@
 An identity is the name in the leaf's single URI name, `spiffe://<deployment>/svc/<name>`.
 """
 
+import re
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+_IDENTITY = re.compile(r"spiffe://(?P<deployment>[^/]+)/svc/(?P<name>[^/]+)")
 
 
 class PeerRefused(Exception):
@@ -61,17 +64,20 @@ def public_server_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
     return context
 
 
-def peer_identity(certificate: dict[str, Any] | None, *, deployment: str) -> PeerIdentity:
-    """Reads the identity out of `SSLObject.getpeercert()`. Raises PeerRefused."""
+def peer_identity(certificate: dict[str, Any] | None, *, deployment: str | None = None) -> PeerIdentity:
+    """Reads the identity out of `SSLObject.getpeercert()`. Raises PeerRefused.
+
+    Without `deployment` the authority alone stands for it: each deployment has its own.
+    """
     if not certificate:
         raise PeerRefused("no client certificate")
     uris = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
     if len(uris) != 1:
         raise PeerRefused(f"{len(uris)} URI names in the certificate, exactly one is needed")
-    prefix = f"spiffe://{deployment}/svc/"
-    if not uris[0].startswith(prefix) or "/" in uris[0].removeprefix(prefix):
+    found = _IDENTITY.fullmatch(uris[0])
+    if found is None or (deployment is not None and found["deployment"] != deployment):
         raise PeerRefused("the certificate's URI name is not of this deployment")
-    return PeerIdentity(uris[0].removeprefix(prefix), ssl.cert_time_to_seconds(certificate["notAfter"]))
+    return PeerIdentity(found["name"], ssl.cert_time_to_seconds(certificate["notAfter"]))
 
 
 def certificate_expiry(cert_file: Path) -> datetime:

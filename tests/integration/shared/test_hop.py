@@ -15,9 +15,9 @@ from gateway_authority.authority import Authority
 from gateway_authority.directory import issue_directory, read_credential, write_credential
 from gateway_authority.profile import LeafProfile, role_profile
 from gateway_shared.errors import ModelNotFound
-from gateway_shared.hop import HopLost
+from gateway_shared.hop import HopLost, HopRefused
 from gateway_shared.hop_client import HopClient
-from gateway_shared.hop_frames import OPEN, WINDOW, header_of
+from gateway_shared.hop_frames import OPEN, PING, WINDOW, header_of
 from gateway_shared.hop_server import HopAnswer, HopCall, Operation, serve_hop
 from gateway_shared.tls import TlsFiles, client_context, server_context
 
@@ -171,31 +171,28 @@ async def test_a_leaf_that_is_not_the_edges_is_refused(folder: Path, name: str) 
     )
     write_credential(folder, "odd", signer.issue(odd_leaf(folder, name)))
     async with running(Router(), folder) as url, client_of(url, folder, "odd") as client:
-        try:
-            async with client.request("echo", b"{}", b"secret") as response:
-                assert response.status == 403
-                assert b"secret" not in await response.read()
-        except HopLost:
-            return  # refused in the handshake
+        with pytest.raises(HopLost):
+            async with client.request("echo", b"{}", b"secret"):
+                raise AssertionError("it was let in")
 
 
 async def test_the_wrong_identity_of_the_right_authority_is_refused(folder: Path) -> None:
-    async with (
-        running(Router(), folder) as url,
-        client_of(url, folder, "billing") as client,
-        client.request("echo", b"{}", b"secret") as response,
-    ):
-        assert response.status == 403
-        assert b"secret" not in await response.read()
+    async with running(Router(), folder) as url, client_of(url, folder, "billing") as client:
+        with pytest.raises(HopLost):
+            async with client.request("echo", b"{}", b"secret"):
+                raise AssertionError("it was let in")
+        assert not client.is_connected
 
 
-async def test_an_unknown_operation_is_refused(folder: Path) -> None:
-    async with (
-        running(Router(), folder) as url,
-        client_of(url, folder) as client,
-        client.request("nothing", b"{}") as response,
-    ):
-        assert response.status == 403
+async def test_an_unknown_operation_is_refused_and_others_go_on(folder: Path) -> None:
+    async with running(Router(), folder) as url, client_of(url, folder) as client:
+        async with client.request("hang", b"{}") as open_call:
+            with pytest.raises(HopRefused):
+                async with client.request("nothing", b"{}"):
+                    raise AssertionError("it was let in")
+            assert await anext(aiter(open_call.chunks())) == b"data: first\n\n"
+        async with client.request("echo", b"{}", b"1") as response:
+            assert await response.read() == b"{}|1"
 
 
 async def test_a_certificate_that_expires_is_refused_on_a_kept_connection(
@@ -207,8 +204,21 @@ async def test_a_certificate_that_expires_is_refused_on_a_kept_connection(
             await response.read()
         later = (datetime.now(UTC) + 2 * DAY).timestamp()
         monkeypatch.setattr("gateway_shared.hop_server.time.time", lambda: later)
-        async with client.request("echo", b"{}") as response:
-            assert response.status == 403
+        with pytest.raises(HopRefused):
+            async with client.request("echo", b"{}"):
+                raise AssertionError("it was let in")
+
+
+async def test_what_is_not_a_router_gets_no_calls(folder: Path) -> None:
+    tls = server_context(files(folder, "billing"))
+    router = Router()
+    async with (
+        serve_hop(router.operations(), host="127.0.0.1", port=0, tls=tls, deployment=DEPLOYMENT) as hop,
+        client_of(f"https://localhost:{hop.port}", folder) as client,
+    ):
+        with pytest.raises(HopLost):
+            async with client.request("echo", b"{}", b"secret"):
+                raise AssertionError("it was asked")
 
 
 async def test_tls_1_2_is_refused(folder: Path) -> None:
@@ -239,7 +249,7 @@ async def test_what_is_not_a_frame_ends_that_connection_only(folder: Path, data:
         )
         writer.write(data)
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 5) in (b"", header_of(0, PING, 0))
         writer.close()
         async with client.request("echo", b"{}", b"still here") as response:
             assert await response.read() == b"{}|still here"

@@ -16,6 +16,7 @@ from gateway_shared.hop_frames import (
     OPEN,
     PING,
     PONG,
+    REFUSE,
     WINDOW,
     Frame,
     FrameInvalid,
@@ -31,7 +32,9 @@ headed = st.builds(
     Frame, ids, st.sampled_from([OPEN, HEAD]), st.booleans(), st.binary(max_size=50), st.binary(max_size=50)
 )
 data = st.builds(Frame, ids, st.just(DATA), st.booleans(), st.none(), st.binary(max_size=200))
-control = st.builds(Frame, ids, st.sampled_from([CANCEL, PING, PONG, DRAIN]), st.just(False), st.none(), st.just(b""))
+control = st.builds(
+    Frame, ids, st.sampled_from([CANCEL, PING, PONG, DRAIN, REFUSE]), st.just(False), st.none(), st.just(b"")
+)
 window = st.builds(Frame, ids, st.just(WINDOW), st.just(False), st.none(), st.binary(min_size=4, max_size=4))
 frames = st.lists(headed | data | control | window, max_size=20)
 
@@ -56,7 +59,7 @@ def test_any_bytes_are_frames_or_refused_by_name(pieces: list[bytes]) -> None:
     with suppress(FrameInvalid):
         for piece in pieces:
             for frame in reader.feed(piece):
-                assert frame.kind in (OPEN, HEAD, DATA, WINDOW, CANCEL, PING, PONG, DRAIN)
+                assert frame.kind in (OPEN, HEAD, DATA, WINDOW, CANCEL, PING, PONG, DRAIN, REFUSE)
 
 
 @given(sent=frames.filter(bool), position=st.integers(0, 2**16), bit=st.integers(0, 7))
