@@ -8,6 +8,7 @@ its message: messages of foreign libraries quote what they were given. Our own l
 import asyncio
 import atexit
 import logging
+import re
 import sys
 import threading
 import traceback
@@ -60,8 +61,11 @@ class _Lines:
         if _LEVELS[level] < self.lowest:
             return
         line = {"time": datetime.now(UTC), "level": level, "service": self.service, "message": message, **facts}
-        self._waiting.append(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
-        if len(self._waiting) == 1:
+        data = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+        with self._lock:
+            self._waiting.append(data)
+            is_first = len(self._waiting) == 1
+        if is_first:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
             except RuntimeError:  # no loop in this thread
@@ -75,15 +79,23 @@ class _Lines:
             sys.stdout.flush()
 
 
+_VALUES = re.compile(r"[\n(]")
+
+
 class _Foreign(logging.Handler):
-    """Records of other libraries, without their arguments: those may quote what the library was given."""
+    """Records of other libraries, without their values: those may quote what the library was given.
+
+    They come as arguments, or written out already, as asyncio does (`Exception in callback f(...)`, then on further
+    lines the task with its exception's message): of a text, what stands before the first bracket or line break is kept.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         facts: dict[str, object] = {"logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
             facts |= describe(record.exc_info[1])
         level = record.levelname.lower()
-        _lines.add(level if level in _LEVELS else "error", str(record.msg), facts)
+        text = _VALUES.split(str(record.msg), maxsplit=1)[0].rstrip()
+        _lines.add(level if level in _LEVELS else "error", text, facts)
 
 
 _lines = _Lines()

@@ -1,0 +1,83 @@
+"""The log of a whole process: what is in it, and what must not be."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+PROMPT = "my secret prompt"
+
+
+def logged_by(program: str) -> list[dict[str, Any]]:
+    """The lines of a process that runs `program`; nothing comes on its standard error."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stderr == ""
+    assert PROMPT not in done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_line_is_one_json_object_with_its_facts() -> None:
+    (line,) = logged_by("""
+from gateway_shared import canonical_log
+canonical_log.configure("edge")
+canonical_log.info("request", status=200)
+""")
+    assert (line["service"], line["level"], line["message"], line["status"]) == ("edge", "info", "request", 200)
+    assert line["time"].endswith("Z")
+
+
+def test_an_exception_is_its_type_and_place_and_not_its_words() -> None:
+    (line,) = logged_by(f"""
+from gateway_shared import canonical_log
+canonical_log.configure("edge")
+try:
+    raise ValueError({PROMPT!r})
+except ValueError as error:
+    canonical_log.exception("failed", error)
+""")
+    assert line["error_class"] == "ValueError"
+    assert line["error_at"]
+
+
+def test_a_task_or_callback_that_fails_unseen_is_told_without_what_it_was_given() -> None:
+    lines = logged_by(f"""
+import asyncio, gc
+from gateway_shared import canonical_log
+canonical_log.configure("edge")
+
+async def fail():
+    raise ValueError({PROMPT!r})
+
+def call(text):
+    raise ValueError(text)
+
+async def main():
+    task = asyncio.create_task(fail())
+    asyncio.get_running_loop().call_soon(call, {PROMPT!r})
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+
+asyncio.run(main())
+""")
+    assert {line["message"] for line in lines} == {"Task exception was never retrieved", "Exception in callback call"}
+    assert {line["error_class"] for line in lines} == {"ValueError"}
+
+
+def test_no_line_of_any_thread_is_lost() -> None:
+    lines = logged_by("""
+import asyncio
+from gateway_shared import canonical_log
+canonical_log.configure("edge")
+
+def log(thread):
+    for number in range(500):
+        canonical_log.info("line", id=f"{thread}-{number}")
+
+async def main():
+    await asyncio.gather(*(asyncio.to_thread(log, thread) for thread in range(4)))
+
+asyncio.run(main())
+""")
+    assert len({line["id"] for line in lines}) == 4 * 500
