@@ -21,7 +21,7 @@ class Listener(Protocol):
 
 
 class ListeningSocket:
-    """Accepts on a socket that is bound and listens already; `port` is its port."""
+    """Accepts on a socket that is bound; `port` is its port."""
 
     def __init__(self, listening: socket.socket) -> None:
         self.port = int(listening.getsockname()[1])
@@ -31,8 +31,7 @@ class ListeningSocket:
     @classmethod
     def bound_to(cls, host: str, port: int) -> "ListeningSocket":
         """Raises OSError."""
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return cls(socket.create_server(address[:2], family=family, backlog=BACKLOG))
+        return cls(bound_to(host, port))
 
     async def open(self, factory: Factory, *, tls: ssl.SSLContext | None) -> None:
         self._server = await asyncio.get_running_loop().create_server(
@@ -46,6 +45,19 @@ class ListeningSocket:
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
+
+
+def bound_to(host: str, port: int) -> socket.socket:
+    """A socket that has its port and does not listen yet. Raises OSError, with the address in it."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"{error.strerror} (port {port} of {host})") from error
+    return bound
 
 
 class HandedConnections:

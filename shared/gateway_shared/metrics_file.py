@@ -76,7 +76,7 @@ class FileValue:
     def get(self) -> float:
         return self._doubles[self._index]
 
-    def set_exemplar(self, exemplar: object) -> None:
+    def set_exemplar(self, _: object) -> None:
         """Not kept: files have no place for it."""
 
     def get_exemplar(self) -> None:

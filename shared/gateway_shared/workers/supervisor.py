@@ -23,6 +23,7 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from gateway_shared import canonical_log, garbage
+from gateway_shared.listener import BACKLOG, bound_to
 from gateway_shared.multiprocess_metrics import MetricsFolder
 from gateway_shared.operations import CHECK_TIMEOUT_S
 from gateway_shared.workers.channel import Channel, Message
@@ -39,7 +40,6 @@ METRICS_TIMEOUT_S = 0.5
 GOODBYE_S = 20.0
 """After DRAIN_S, for what a worker does last; then it is killed."""
 
-BACKLOG = 1024
 CONNECTIONS_AT_ONCE = 64
 
 Work = Callable[[Worker], int]
@@ -73,6 +73,7 @@ def supervise(service: Service) -> int:
     try:
         supervisor = _Supervisor(service, folder)
         work = service.load()
+        supervisor.listen()  # not before: whoever connects now is answered soon
         garbage.freeze_before_fork()
         worker = supervisor.run()
         return supervisor.exit_code if worker is None else work(worker)
@@ -87,10 +88,10 @@ class _Supervisor:
         self._service = service
         self._folder = folder
         self._reactor = Reactor()
-        self._public = _listen(service.host, service.port)
+        self._public = bound_to(service.host, service.port)
+        self._operations = bound_to(service.ops_host, service.ops_port)
         self._is_accepting = False
         self._patient_until_s = 0.0
-        self._port = OperationsPort(self._reactor, _listen(service.ops_host, service.ops_port), self._answer)
         self._slots = [Slot(number, self._reactor, self._hear) for number in range(service.workers)]
         self._to_fork = list(self._slots)
         self._questions: dict[int, Question] = {}
@@ -103,6 +104,12 @@ class _Supervisor:
         self._reactor.on_signal(signal.SIGTERM, self._stop)
         self._reactor.on_signal(signal.SIGINT, self._stop)
         self._reactor.on_signal(signal.SIGCHLD, self._reap)
+
+    def listen(self) -> None:
+        self._public.setblocking(False)
+        self._public.listen(BACKLOG)
+        self._operations.listen()
+        OperationsPort(self._reactor, self._operations, self._answer)
 
     def run(self) -> Worker | None:
         """None when the service has ended; in a forked child, that worker."""
@@ -287,10 +294,3 @@ def _next_ended() -> tuple[int, int] | None:
     except ChildProcessError:
         return None
     return (pid, status) if pid else None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listening = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    listening.setblocking(False)
-    return listening
