@@ -11,7 +11,7 @@ from gateway_edge.connection import PublicConnection
 from gateway_edge.error_response import error_response
 from gateway_edge.host import check_host
 from gateway_edge.request_record import CLIENT_CLOSED_REQUEST, RECORD, RequestRecord
-from gateway_edge.resources import DRAIN
+from gateway_edge.resources import DRAIN, SETTINGS
 from gateway_shared import canonical_log, sse
 from gateway_shared.errors import (
     BadRequest,
@@ -20,7 +20,10 @@ from gateway_shared.errors import (
     MethodNotAllowed,
     NotFound,
     ServerError,
+    ServiceUnavailable,
 )
+
+_OVERLOAD_RETRY_AFTER_S = 1.0
 
 _OF_STATUS: dict[int, type[GatewayError]] = {
     HTTPStatus.NOT_FOUND: NotFound,
@@ -56,6 +59,7 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
 
 async def _answer(request: web.Request, record: RequestRecord, handler: Handler) -> web.StreamResponse:
     try:
+        _check_load(request, record)
         check_host(request.headers.getall(hdrs.HOST, []), is_http_1_0=request.version < (1, 1))
         async with request.app[DRAIN].interruptible():
             return await handler(request)
@@ -68,6 +72,17 @@ async def _answer(request: web.Request, record: RequestRecord, handler: Handler)
     except Exception as error:  # noqa: BLE001 - the rim: what nobody foresaw becomes a 500 and a log line
         canonical_log.exception("request failed", error, request_id=record.request_id)
         return await _tell(ServerError(), record)
+
+
+def _check_load(request: web.Request, record: RequestRecord) -> None:
+    """Beyond the bound nothing is looked up and no body is read; health and metrics are answered all the same.
+
+    Raises ServiceUnavailable.
+    """
+    is_beyond = request.app[DRAIN].requests > request.app[SETTINGS].max_requests_in_flight
+    if is_beyond and record.route.startswith("/v1/"):
+        metrics.SHED.inc()
+        raise ServiceUnavailable(retry_after_s=_OVERLOAD_RETRY_AFTER_S)
 
 
 async def _tell(error: GatewayError, record: RequestRecord, *, allow: str | None = None) -> web.StreamResponse:

@@ -33,6 +33,8 @@ class BodyReader:
             raise UnsupportedMediaType
         if (request.content_length or 0) > self._max_bytes:
             raise self._too_large()
+        if (request.content_length or 0) + self.bytes_in_flight > self._max_bytes_in_flight:
+            raise self._too_many()
         chunks: list[bytes] = []
         size = 0
         try:
@@ -42,7 +44,7 @@ class BodyReader:
                 if size > self._max_bytes:
                     raise self._too_large()
                 if self.bytes_in_flight > self._max_bytes_in_flight:
-                    raise ServiceUnavailable("Too many large requests are being read now.", retry_after_s=1.0)
+                    raise self._too_many()
                 chunks.append(chunk)
             yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
         finally:
@@ -63,6 +65,9 @@ class BodyReader:
                 raise BadRequest("The body's transfer coding is not valid.") from error
             deadline_s += len(chunk) / MINIMUM_BYTES_PER_S
             yield chunk
+
+    def _too_many(self) -> ServiceUnavailable:
+        return ServiceUnavailable("Too many large requests are being read now.", retry_after_s=1.0)
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The request body is larger than the limit of {self._max_bytes} bytes.")

@@ -15,11 +15,11 @@ class ShuttingDown(ServiceUnavailable):
 
 
 class Drain:
-    """`begun` is True from SIGTERM on."""
+    """`begun` is True from SIGTERM on; `requests` are those in flight."""
 
     def __init__(self) -> None:
         self.begun = False
-        self._in_flight = 0
+        self.requests = 0
         self._interruptible: set[Interruptible] = set()
         self._nothing_in_flight = asyncio.Event()
         self._nothing_in_flight.set()
@@ -27,13 +27,13 @@ class Drain:
     @contextmanager
     def in_flight(self) -> Iterator[None]:
         """Around a whole request, its last byte included."""
-        self._in_flight += 1
+        self.requests += 1
         self._nothing_in_flight.clear()
         try:
             yield
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
+            self.requests -= 1
+            if not self.requests:
                 self._nothing_in_flight.set()
 
     def interruptible(self) -> "Interruptible":

@@ -27,6 +27,7 @@ IN_FLIGHT = Gauge(
 )
 CONNECTIONS = Gauge("gateway_edge_connections", "Open connections of the public port", multiprocess_mode="livesum")
 LIMITED = Counter("gateway_edge_limited_requests", "Requests refused by a key's limit", ["limit"])
+SHED = Counter("gateway_edge_shed_requests", "Requests refused because too many were in flight")
 GRANT_LOOKUPS = Counter("gateway_edge_grant_lookups", "Keys looked up in Postgres", ["result"])
 GRANT_CHANNEL_OPEN = Gauge(
     "gateway_edge_grant_channel_open", "1 while changes of keys are announced to this edge", multiprocess_mode="livemin"

@@ -63,6 +63,7 @@ class EdgeSettings(KeysSettings):
     max_body_bytes: int = setting("MAX_BODY_BYTES", 32 * 1024 * 1024)
     max_body_bytes_in_flight: int = setting("MAX_BODY_BYTES_IN_FLIGHT", 512 * 1024 * 1024)
     max_connections: int = setting("EDGE_MAX_CONNECTIONS", 10_000)
+    max_requests_in_flight: int = setting("MAX_REQUESTS_IN_FLIGHT", 8_000)
     requests_per_minute: int = setting("REQUESTS_PER_MINUTE", 600)
     concurrent_requests: int = setting("CONCURRENT_REQUESTS", 50)
     drain_s: float = setting("DRAIN_S", 600.0)
@@ -79,6 +80,7 @@ class EdgeSettings(KeysSettings):
                 ("REQUESTS_PER_MINUTE", self.requests_per_minute),
                 ("CONCURRENT_REQUESTS", self.concurrent_requests),
                 ("EDGE_MAX_CONNECTIONS", self.max_connections),
+                ("MAX_REQUESTS_IN_FLIGHT", self.max_requests_in_flight),
                 ("MAX_BODY_BYTES", self.max_body_bytes),
             )
             if value < 1
@@ -91,5 +93,6 @@ class EdgeSettings(KeysSettings):
         return replace(
             self,
             max_connections=-(-self.max_connections // self.workers),
+            max_requests_in_flight=-(-self.max_requests_in_flight // self.workers),
             max_body_bytes_in_flight=max(self.max_body_bytes, self.max_body_bytes_in_flight // self.workers),
         )

@@ -100,7 +100,7 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
 async def _listening(settings: RouterSettings, calls: ChatCalls, listener: Listener) -> AsyncIterator[HopServer]:
     models = model_list(cost_map(), calls.providers.values())
     async with serve_hop(
-        operations(calls, models),
+        operations(calls, models, max_open_calls=-(-settings.max_open_calls // settings.workers)),
         listener=listener,
         tls=server_context(settings.tls_files),
         deployment=settings.deployment,

@@ -40,6 +40,7 @@ class RouterSettings:
     egress_allow_hosts: tuple[str, ...] = setting("EGRESS_ALLOW_HOSTS", ())
     simulator_url: str | None = setting("SIMULATOR_URL", None)
 
+    max_open_calls: int = setting("MAX_OPEN_CALLS", 10_000)
     abandoned_stream: str = setting("ABANDONED_STREAM", "close", choices=("close", "drain"))
     provider_client: str = setting("PROVIDER_CLIENT", "http1", choices=("http1", "aiohttp"))
     connect_timeout_s: float = setting("PROVIDER_CONNECT_TIMEOUT_S", 5.0)
@@ -48,8 +49,9 @@ class RouterSettings:
     call_timeout_s: float = setting("PROVIDER_CALL_TIMEOUT_S", 600.0)
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise SettingsInvalid(["ROUTER_WORKERS: must be at least 1"])
+        variables = {"ROUTER_WORKERS": self.workers, "MAX_OPEN_CALLS": self.max_open_calls}
+        if problems := [f"{variable}: must be at least 1" for variable, value in variables.items() if value < 1]:
+            raise SettingsInvalid(problems)
 
     @property
     def tls_files(self) -> TlsFiles:

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 from gateway_shared.call_head import CallHead
 from gateway_shared.hop import CHAT_COMPLETIONS, MODELS
@@ -25,6 +27,7 @@ class StandInRouter:
         self.answer: Answer = complete
         self.calls: list[HopCall] = []
         self.url = ""
+        self._operations: dict[str, Operation] = {}
 
     @property
     def heads(self) -> list[CallHead]:
@@ -32,7 +35,7 @@ class StandInRouter:
 
     @asynccontextmanager
     async def running(self, files: TlsFiles, *, port: int = 0) -> AsyncIterator["StandInRouter"]:
-        operations = {
+        operations = self._operations = {
             CHAT_COMPLETIONS: Operation(self._chat, frozenset({"edge"})),
             MODELS: Operation(self._models, frozenset({"edge"})),
         }
@@ -40,6 +43,10 @@ class StandInRouter:
         async with serve_hop(operations, host="127.0.0.1", port=port, tls=tls, deployment="agent-gateway") as hop:
             self.url = f"https://localhost:{hop.port}"
             yield self
+
+    def change_chat(self, **fields: Any) -> None:
+        """From now on: `max_open` calls at once, or other `callers`."""
+        self._operations[CHAT_COMPLETIONS] = replace(self._operations[CHAT_COMPLETIONS], **fields)
 
     async def _chat(self, call: HopCall, answer: HopAnswer) -> None:
         self.calls.append(call)
