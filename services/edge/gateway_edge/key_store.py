@@ -19,6 +19,8 @@ _CREATE_KEY = _sql("create_key")
 _REVOKE_KEY = _sql("revoke_key")
 _LIST_KEYS = _sql("list_keys")
 
+Connection = asyncpg.Connection
+
 
 class KeyNotMade(Exception):
     """The key could not be made; the text says why, for the operator."""
@@ -39,7 +41,7 @@ class NewKey:
     expires_at: datetime | None
 
 
-async def create_key(connection: asyncpg.Connection, key: NewKey) -> None:
+async def create_key(connection: Connection, key: NewKey) -> None:
     """Makes tenant and user too when they are missing. Raises KeyNotMade."""
     try:
         async with connection.transaction():
@@ -63,10 +65,10 @@ async def create_key(connection: asyncpg.Connection, key: NewKey) -> None:
         raise KeyNotMade(f"a name is not allowed here ({error.constraint_name})") from error
 
 
-async def revoke_key(connection: asyncpg.Connection, key_id: str) -> bool:
+async def revoke_key(connection: Connection, key_id: str) -> bool:
     """False when there is no such live key."""
     return bool(await connection.execute(_REVOKE_KEY, key_id) != "UPDATE 0")
 
 
-async def list_keys(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+async def list_keys(connection: Connection) -> list[asyncpg.Record]:
     return list(await connection.fetch(_LIST_KEYS))

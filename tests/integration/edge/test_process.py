@@ -55,6 +55,23 @@ def test_migrate_may_be_run_again(edge_database: Postgres) -> None:
     assert (done.returncode, done.stdout) == (0, "nothing to apply\n")
 
 
+@pytest.mark.parametrize("arguments", [("list",), ("create", "--user", "u", "--kind", "gw")])
+def test_keys_say_in_a_sentence_that_the_database_is_away(edge_database: Postgres, arguments: tuple[str, ...]) -> None:
+    env = environment(edge_database, "operator", POSTGRES_DSN="postgresql://operator@localhost:1/gateway")
+    done = subprocess.run(
+        [*COMMAND, "keys", *arguments], env=env, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the database cannot be reached")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "1e300"])
+def test_no_key_is_made_that_has_expired_already(edge_database: Postgres, days: str) -> None:
+    done = run(edge_database, "operator", "keys", "create", "--user", "u", "--kind", "gw", "--expires-in-days", days)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_keys_are_made_and_revoked_by_operator_and_by_edge(edge_database: Postgres) -> None:
     for role in ("operator", "edge"):
         made = run(edge_database, role, "keys", "create", "--tenant", "t", "--user", "u", "--kind", "gw")
