@@ -60,8 +60,7 @@ class Stack:
         return all(_status(f"{url}/ready") == 200 for url in self.run["ops_urls"].values())
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"{self.edge_url}/metrics", timeout=5) as response:
-            return str(response.read(), "utf-8")
+        return get_text(f"{self.edge_url}/metrics")
 
 
 @contextmanager
@@ -97,9 +96,13 @@ def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> 
         time.sleep(0.1)
 
 
-def get_json(url: str) -> Any:
+def get_text(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as response:
-        return json.load(response)
+        return str(response.read(), "utf-8")
+
+
+def get_json(url: str) -> Any:
+    return json.loads(get_text(url))
 
 
 def _status(url: str) -> int:

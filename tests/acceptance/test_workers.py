@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.acceptance.stack import Stack, get_json, running_stack, wait_until
 
 WORKERS = 2
 STREAMS = 20
+CONCURRENT_REQUESTS = 50
+"""Of one key, by default."""
 RECOVERY_S = 30.0
 CHAT = "/v1/langchain/chat/completions"
 
@@ -92,6 +95,23 @@ async def _producers(stack: Stack, ledger: Ledger) -> set[str]:
         "SELECT * FROM billing.attempts WHERE agent_run_id = $1", run_id, at_least=STREAMS, within_s=RECOVERY_S
     )
     return {row["producer"] for row in rows}
+
+
+async def test_a_keys_limit_is_one_over_all_workers(stack: Stack) -> None:
+    async with asyncio.TaskGroup() as group:
+        calls = [
+            group.create_task(status_of_call(stack, directive="words=20 delay_ms=100"))
+            for _ in range(CONCURRENT_REQUESTS + 10)
+        ]
+    assert Counter(each.result() for each in calls) == {200: CONCURRENT_REQUESTS, 429: 10}
+
+
+async def status_of_call(stack: Stack, *, directive: str) -> int:
+    headers = {"Authorization": f"Bearer {stack.run['langchain_key']}", "Content-Type": "application/json"}
+    data = body(stream=True, directive=directive)
+    async with aiohttp.request("POST", f"{stack.edge_url}{CHAT}", data=data, headers=headers) as answer:
+        await answer.read()
+        return answer.status
 
 
 async def test_a_killed_router_worker_takes_its_own_streams_and_no_others(stack: Stack, ledger: Ledger) -> None:
