@@ -3,11 +3,13 @@
 import argparse
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from gateway_local.environments import python_of
 from gateway_local.failure import SetupFailed
@@ -16,14 +18,15 @@ from gateway_local.progress import tell
 
 from bench.against import other_commit
 from bench.interpreter import interpreter
+from bench.peers import direct
 from bench.peers.catalogue import PEERS
 from bench.peers.gateway import NAME, gateway_with
-from bench.report import parts_table, shape_table
+from bench.report import parts_table, shape_table, summary_table
 from bench.rig import Peer, Target
 from bench.session import Results, rig, run_rounds, started
 from bench.shapes import SHAPES, Shape, sized
 
-BASELINE = "the provider, called directly"
+INTERRUPTED = 130
 QUICK_SHAPES = ("json-16", "sse")
 
 
@@ -35,6 +38,7 @@ def main(arguments: list[str]) -> int:
     shapes = [sized(SHAPES[name], **sizes) for name in names]
     rounds = options.rounds or (4 if options.against else 3)
     _allow_many_files()
+    signal.signal(signal.SIGTERM, _interrupt)
     began_s = time.monotonic()
     try:
         with rig() as made, started(made, peers) as (targets, absent):
@@ -44,6 +48,8 @@ def main(arguments: list[str]) -> int:
     except SetupFailed as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     tell(f"done in {time.monotonic() - began_s:.0f} s")
     about = f"{python}, {machine}; {rounds} rounds of {options.seconds:g} s, interleaved"
     text = _report(targets, shapes, results, absent, about)
@@ -57,6 +63,10 @@ def _allow_many_files() -> None:
     """For us and all that we start: a thousand streams are more than the usual 1,024 descriptors."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _peers(names: Sequence[str], against: str | None, variants: Sequence[str]) -> dict[str, Peer]:
@@ -73,10 +83,11 @@ def _report(
     stacks = [target.name for target in targets if target.behind]
     subject = stacks[0] if stacks else NAME
     parts = [f"{about}. Medians (least..greatest of the rounds).\n"]
-    parts += [f"Absent: {name}: {reason}\n" for name, reason in absent.items()]
+    parts += [f"Absent: {name}: {' '.join(reason.split())}\n" for name, reason in absent.items()]
+    parts.append(summary_table(shapes, results.rounds, subject=subject, baseline=direct.NAME))
     for shape in shapes:
         rounds, failures = results.rounds[shape.name], results.failures[shape.name]
-        parts.append(shape_table(shape, rounds, failures, subject=subject, baseline=BASELINE))
+        parts.append(shape_table(shape, rounds, failures, subject=subject, baseline=direct.NAME))
     parts += [parts_table(shapes, results.rounds, name) for name in stacks]
     return "\n".join(parts)
 

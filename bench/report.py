@@ -24,6 +24,18 @@ def shape_table(shape: Shape, rounds: Rounds, failures: Mapping[str, str], *, su
     return f"### {shape.title}\n\n{table(columns, rows)}\n"
 
 
+def summary_table(shapes: Sequence[Shape], all_rounds: Mapping[str, Rounds], *, subject: str, baseline: str) -> str:
+    """The ratios of every shape at a glance."""
+    others = dict.fromkeys(name for shape in shapes for name in all_rounds[shape.name])
+    rows = []
+    for name in others:
+        if name not in (subject, baseline):
+            pairs = [(shape, all_rounds[shape.name]) for shape in shapes]
+            rows.append([name, *(_ratio(s, rounds.get(subject, ()), rounds.get(name, ())) for s, rounds in pairs)])
+    columns = ["target", *(shape.name for shape in shapes)]
+    return f"### CPU of {subject} ÷ CPU of the target\n\n{table(columns, rows)}\n"
+
+
 def parts_table(shapes: Sequence[Shape], all_rounds: Mapping[str, Rounds], name: str) -> str:
     """Where the CPU of one target goes, by process; what is behind it is not in the ratios."""
     rows = []
@@ -73,7 +85,7 @@ def _cpu(micros: Spread, shape: Shape) -> str:
 
 
 def _ratio(shape: Shape, ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> str:
-    if len(ours) != len(theirs):
+    if not ours or len(ours) != len(theirs):
         return ""
     ratio = paired_ratio([m.cpu_us_per(shape) for m in ours], [m.cpu_us_per(shape) for m in theirs])
     return f"**{ratio.median:.3g}** ({ratio.least:.3g}..{ratio.greatest:.3g})"

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from bench.rig import Rig, Target
 
+NAME = "the provider, called directly"
 MODELS = {"openai": "gpt-4o", "anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 
 
 @contextmanager
 def direct(rig: Rig) -> Iterator[Target]:
-    yield Target("the provider, called directly", rig.provider_port, {}, models=MODELS)
+    yield Target(NAME, rig.provider_port, {}, models=MODELS)

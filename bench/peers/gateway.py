@@ -6,6 +6,7 @@ Limits are on and out of the way. The content filter does not exist yet.
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ def gateway_with(rig: Rig, assignments: str) -> Iterator[Target]:
 def running(
     rig: Rig, name: str, checkout: Path, home: Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[Target]:
-    """The stack of `checkout` with its data in `home`, gone afterwards. Raises Absent with what `make start` said."""
+    """The stack of `checkout` with its data in `home`, all of it but the logs gone afterwards. Raises Absent with what `make start` said."""
     port_base = free_port(_PORTS)
     environment = {**_environment(rig, home, port_base), **(settings or {})}
     try:
@@ -60,7 +61,17 @@ def running(
             behind={part: run["pids"][part] for part in ("billing", "rabbitmq", "postgres")},
         )
     finally:
+        _make("stop", checkout, environment)
+        _keep_logs(home, name)
         _make("clean", checkout, environment)
+
+
+def _keep_logs(home: Path, name: str) -> None:
+    """What a stack said in its last run stays when its data goes."""
+    kept = FOLDER / "logs" / re.sub(r"\W+", "-", name).lower()
+    shutil.rmtree(kept, ignore_errors=True)
+    if (home / "logs").exists():
+        shutil.copytree(home / "logs", kept)
 
 
 def _environment(rig: Rig, home: Path, port_base: int) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The tables that people read."""
 
-from bench.report import parts_table, shape_table, table
+from bench.report import parts_table, shape_table, summary_table, table
 from bench.shapes import SHAPES, sized
 from tests.unit.bench.measurements import measured
 
@@ -52,6 +52,18 @@ def test_a_stacks_cpu_is_shown_by_process_with_what_is_behind_it() -> None:
     row = cells(parts_table([SHAPES["json-16"]], {"json-16": rounds}, OURS), SHAPES["json-16"].title)
     assert row[1] == "edge 0.200 (0.200..0.200) + router 0.200 (0.200..0.200)"
     assert row[2] == "0.040 (0.040..0.040)"
+
+
+def test_the_summary_has_a_ratio_for_each_other_target_and_shape() -> None:
+    shapes = [SHAPES["json-16"], SHAPES["json-64"]]
+    rounds = {
+        "json-16": {BASELINE: [measured(cpu_s=0)], OURS: [measured(cpu_s=0.2)], "nginx": [measured(cpu_s=0.1)]},
+        "json-64": {BASELINE: [measured(cpu_s=0)], OURS: [measured(cpu_s=0.2)]},
+    }
+    text = summary_table(shapes, rounds, subject=OURS, baseline=BASELINE)
+    assert cells(text, "target") == ["target", "json-16", "json-64"]
+    assert cells(text, "nginx") == ["nginx", "**2** (2..2)", ""]
+    assert f"| {BASELINE} |" not in text
 
 
 def test_a_table_is_markdown() -> None:
