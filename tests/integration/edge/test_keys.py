@@ -116,6 +116,21 @@ async def test_the_run_time_role_may_not(edge_database: Postgres, statement: str
         await connection.close()
 
 
+@pytest.mark.parametrize("role", ["edge", "operator"])
+async def test_a_revocation_is_not_taken_back(edge_database: Postgres, role: str) -> None:
+    _, key_id = await make_key(edge_database, "gw")
+    await keys(edge_database, "revoke", key_id, role="edge")
+    connection = await postgres.connect(
+        edge_database.dsn(role), edge_database.tls_files(role), application_name="tests"
+    )
+    try:
+        for moment in ("NULL", "now() + interval '1 day'"):
+            with pytest.raises(asyncpg.RestrictViolationError, match="stays revoked"):
+                await connection.execute(f"UPDATE edge.api_key SET revoked_at = {moment} WHERE key_id = $1", key_id)
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize("role", ["router", "billing", "billing_reader"])
 async def test_other_roles_see_no_key(edge_database: Postgres, role: str) -> None:
     connection = await postgres.connect(
@@ -133,7 +148,7 @@ async def test_every_column_is_commented(edge_database: Postgres) -> None:
     async with as_operator(edge_database) as connection:
         missing = await connection.fetch(
             "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
-            " WHERE c.relnamespace = 'edge'::regnamespace AND c.relkind = 'r' AND c.relname <> 'migration'"
+            " WHERE c.relnamespace = 'edge'::regnamespace AND c.relkind = 'r'"
             " AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL"
         )
     assert missing == []
