@@ -80,7 +80,7 @@ class Interruptible:
         self._parts.add(self)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._parts.discard(self)
         if not self._is_interrupted or self._task is None:

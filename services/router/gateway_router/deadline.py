@@ -35,7 +35,7 @@ class Deadline:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         task, self._task = self._task, None
         if self._timer is not None:
