@@ -32,11 +32,11 @@ QUICK_SHAPES = ("json-16", "sse")
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    peers = _peers(options.peers, options.against, options.variants)
-    names = options.shapes or (QUICK_SHAPES if options.against else tuple(SHAPES))
+    peers = _peers(options.peers, options.commits, options.variants)
+    names = options.shapes or (QUICK_SHAPES if options.commits else tuple(SHAPES))
     sizes = {"seconds": options.seconds, "streams": options.streams, "idle_streams": options.idle_streams}
     shapes = [sized(SHAPES[name], **sizes) for name in names]
-    rounds = options.rounds or (4 if options.against else 3)
+    rounds = options.rounds or (4 if options.commits else 3)
     _allow_many_files()
     signal.signal(signal.SIGTERM, _interrupt)
     began_s = time.monotonic()
@@ -69,11 +69,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _peers(names: Sequence[str], against: str | None, variants: Sequence[str]) -> dict[str, Peer]:
-    chosen = names or (["gateway"] if against or variants else ["all"])
+def _peers(names: Sequence[str], commits: Sequence[str], variants: Sequence[str]) -> dict[str, Peer]:
+    chosen = names or (["gateway"] if commits or variants else ["all"])
     peers = dict(PEERS) if "all" in chosen else {name: PEERS[name] for name in chosen}
     peers |= {settings: partial(gateway_with, assignments=settings) for settings in variants}
-    return {**peers, against: partial(other_commit, commit=against)} if against else peers
+    return peers | {commit: partial(other_commit, commit=commit) for commit in commits}
 
 
 def _report(
@@ -96,7 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--peers", nargs="*", choices=(*PEERS, "all"), default=[], help="default: all")
     parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=[], help="default: all")
-    parser.add_argument("--against", metavar="COMMIT", help="compare the working tree with this commit of ours")
+    parser.add_argument(
+        "--against",
+        metavar="COMMIT",
+        action="append",
+        default=[],
+        dest="commits",
+        help="compare with this commit of ours; can be repeated",
+    )
     parser.add_argument(
         "--with", metavar="NAME=VALUE,...", action="append", default=[], dest="variants",
         help="another stack of the working tree with these settings: what they cost; can be repeated",

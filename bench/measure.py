@@ -5,8 +5,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import Outcome, run_load
-from bench.processes import cpu_s, memory_bytes, tree
+from bench.load import LoadFailed, Outcome, run_load
+from bench.processes import cpu_s, is_running, memory_bytes, tree
 from bench.rig import Target
 from bench.shapes import Shape
 
@@ -52,6 +52,9 @@ def measure(target: Target, shape: Shape, *, seconds: float, folder: Path) -> Me
         folder=folder,
         meanwhile=(lambda: memory.append(memory_bytes(everyone))) if shape.requests_each else None,
     )
+    ended = [name for name, pid in target.parts.items() if not is_running(pid)]
+    if ended:
+        raise LoadFailed(f"failed: {', '.join(ended)} ended under load")
     used = {name: cpu_s(pids) - before[name] for name, pids in parts.items()}
     memory.append(memory_bytes(everyone))
     _await_quiet(behind)

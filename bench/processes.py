@@ -34,6 +34,10 @@ def memory_bytes(pids: Iterable[int]) -> int:
     return sum(map(_memory_bytes, pids))
 
 
+def is_running(pid: int) -> bool:
+    return _stat(pid) is not None
+
+
 def _memory_bytes(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -46,7 +46,10 @@ def gateway_with(rig: Rig, assignments: str) -> Iterator[Target]:
 def running(
     rig: Rig, name: str, checkout: Path, home: Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[Target]:
-    """The stack of `checkout` with its data in `home`, all of it but the logs gone afterwards. Raises Absent with what `make start` said."""
+    """The stack of `checkout` with its data in `home`; all but its logs is gone afterwards.
+
+    Raises Absent with what `make start` said.
+    """
     port_base = free_port(_PORTS)
     environment = {**_environment(rig, home, port_base), **(settings or {})}
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.processes import cpu_s, memory_bytes, tree
+from bench.processes import cpu_s, is_running, memory_bytes, tree
 
 BUSY = "import sys; sum(range(30_000_000)); print(0, flush=True); sys.stdin.read()"
 PARENT = f"""\
@@ -45,3 +45,5 @@ def test_a_process_that_is_gone_counts_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     assert (cpu_s([process.pid]), memory_bytes([process.pid])) == (0, 0)
+    assert not is_running(process.pid)
+    assert is_running(os.getpid())
