@@ -20,7 +20,7 @@ _folder: Path | None = None
 
 
 def use_for_all_metrics() -> None:
-    """Before the first metric is made. Their values stay in memory until `write_to`."""
+    """Before the first metric is made (metrics.py does). Values stay in memory until `write_to`."""
     prometheus_client.values.ValueClass = FileValue
 
 

@@ -1,6 +1,6 @@
 """Metrics of a service that is several processes: prometheus_client's multiprocess files, each written by one worker.
 
-metrics_folder = MetricsFolder.create("edge")   # in the supervisor, before the first metric is made
+metrics_folder = MetricsFolder.create("edge")   # in the supervisor
 metrics_folder.write_here()                     # in a worker, after the fork
 metrics_folder.bury(pid)                        # in the supervisor: the counts of a dead worker stay, its gauges go
 metrics_folder.exposition()                     # in any of them: the figures of all
@@ -52,13 +52,12 @@ class MetricsFolder:
 
     @classmethod
     def create(cls, service: str) -> Self:
-        """Every metric made from now on is written to files. Raises OSError."""
+        """Raises OSError."""
         parent = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
         _remove_abandoned(parent)
         path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{service}-", dir=parent))
         lock_fd = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock_fd, fcntl.LOCK_SH)
-        metrics_file.use_for_all_metrics()
         return cls(path, lock_fd)
 
     def write_here(self) -> None:

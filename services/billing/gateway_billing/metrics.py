@@ -1,6 +1,6 @@
 """Metrics of the billing service, all `gateway_billing_...`; labels are closed sets."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from gateway_shared.metrics import Counter, Gauge, Histogram
 
 EVENTS = Counter("gateway_billing_events", "Events taken from the queue, by what became of them", ["result"])
 USAGE_SOURCE = Counter(

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from prometheus_client import Counter, Gauge, Histogram
+from gateway_shared.metrics import Counter, Gauge, Histogram
 
 AuthResult = Literal["ok", "missing", "ambiguous", "malformed", "unknown", "wrong_kind", "unavailable", "abandoned"]
 

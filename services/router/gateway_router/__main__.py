@@ -57,7 +57,7 @@ def _serve(settings: RouterSettings) -> int:
 
 
 def _load(settings: RouterSettings) -> "Work":
-    from gateway_router.app import work  # noqa: PLC0415 - imports litellm (3 s), and makes the metrics
+    from gateway_router.app import work  # noqa: PLC0415 - imports litellm (3 s)
 
     return partial(work, settings=settings, version=_version())
 

@@ -1,6 +1,6 @@
 """Metrics of journal, publisher and retention; the labels are closed sets."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from gateway_shared.metrics import Counter, Gauge, Histogram
 
 APPENDS = Counter("gateway_journal_appends", "Records appended to the journal.", ["kind"])
 FSYNC_SECONDS = Histogram(

@@ -1,6 +1,6 @@
 """The router's metrics; the labels are closed sets: provider names, status classes and finish states."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from gateway_shared.metrics import Counter, Gauge, Histogram
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 

@@ -48,7 +48,7 @@ Work = Callable[[Worker], int]
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """`load` runs once, before the first fork: it imports what is heavy and makes the metrics.
+    """`load` runs once, before the first fork: it imports what is heavy.
 
     `patience_s`: how long new connections wait for a worker that is being replaced, rather than go to the others
     only; worth it where connections are few and live long.

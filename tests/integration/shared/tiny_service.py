@@ -17,9 +17,9 @@ from gateway_shared.workers.supervisor import Work
 
 
 def load() -> Work:
-    from aiohttp import web  # noqa: PLC0415 - after the supervisor has said where metrics go
-    from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415
+    from aiohttp import web  # noqa: PLC0415 - what is heavy is imported here, before the fork
 
+    from gateway_shared.metrics import Counter, Gauge, Histogram  # noqa: PLC0415
     from gateway_shared.multiprocess_metrics import compute  # noqa: PLC0415
 
     requests = Counter("tiny_requests", "Requests", ["path"])
