@@ -50,9 +50,11 @@ def main() -> int:
 
 
 def _load(settings: EdgeSettings) -> Work:
-    from gateway_edge.serve import work  # noqa: PLC0415 - makes the metrics, which belong into files by then
+    from gateway_edge.limit_table import LimitTable  # noqa: PLC0415 - only a server needs them
+    from gateway_edge.serve import work  # noqa: PLC0415
 
-    return partial(work, settings=settings)
+    table = LimitTable(settings.workers) if settings.workers > 1 else None
+    return partial(work, settings=settings, table=table)
 
 
 async def _migrate(settings: DatabaseSettings) -> int:

@@ -13,6 +13,7 @@ from gateway_edge.grant_cache import GrantCache
 from gateway_edge.grant_channel import GrantChannel
 from gateway_edge.grant_store import GrantStore
 from gateway_edge.key_limits import KeyLimits
+from gateway_edge.key_states import KeyStates
 from gateway_edge.resources import BODIES, DRAIN, GRANT_CHANNEL, GRANTS, LIMITS, OPERATIONS, ROUTER, SETTINGS
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import postgres
@@ -24,7 +25,7 @@ from gateway_shared.tls import client_context
 _NAME = "gateway-edge"
 
 
-def edge_app(settings: EdgeSettings) -> web.Application:
+def edge_app(settings: EdgeSettings, states: KeyStates) -> web.Application:
     app = web.Application(middlewares=[answer_every_request])
 
     app[SETTINGS] = settings
@@ -32,7 +33,7 @@ def edge_app(settings: EdgeSettings) -> web.Application:
     app[OPERATIONS] = Operations("edge", __version__, checks={})
     app[status.PUBLIC_HEALTH] = status.PublicHealth(app[OPERATIONS])
     app[LIMITS] = KeyLimits(
-        requests_per_minute=settings.requests_per_minute, concurrent_requests=settings.concurrent_requests
+        states, requests_per_minute=settings.requests_per_minute, concurrent_requests=settings.concurrent_requests
     )
     app[BODIES] = BodyReader(max_bytes=settings.max_body_bytes, max_bytes_in_flight=settings.max_body_bytes_in_flight)
 

@@ -1,23 +1,14 @@
-"""The limits of each key in this process: a request rate and requests in flight.
-
-Pure; `now_ns` is monotonic nanoseconds. A key that is idle costs nothing: its state is forgotten.
-"""
+"""The limits of each key: a request rate and requests in flight. Pure; `now_ns` is monotonic nanoseconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gateway_edge.grant import Grant
+from gateway_edge.key_states import KeyStates
 from gateway_edge.rate_limit import MINUTE_NS, take_request
 from gateway_shared.errors import RateLimitExceeded
 
 _CONCURRENCY_RETRY_AFTER_S = 1.0
 _NS_PER_S = 1_000_000_000
-
-
-@dataclass(slots=True)
-class _KeyState:
-    theoretical_arrival_ns: int = 0
-    in_flight: int = 0
 
 
 class LimitReached(RateLimitExceeded):
@@ -32,14 +23,14 @@ class LimitReached(RateLimitExceeded):
 class KeyLimits:
     """Defaults apply where a key's plan says nothing."""
 
-    def __init__(self, *, requests_per_minute: int, concurrent_requests: int) -> None:
+    def __init__(self, states: KeyStates, *, requests_per_minute: int, concurrent_requests: int) -> None:
         self._requests_per_minute = requests_per_minute
         self._concurrent_requests = concurrent_requests
-        self._keys: dict[tuple[str, str], _KeyState] = {}
+        self._states = states
         self._next_sweep_ns = 0
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._states)
 
     def admit(self, grant: Grant, *, now_ns: int) -> dict[str, str]:
         """Takes one request and one place in flight; give the place back with `release`, whatever happens.
@@ -49,7 +40,7 @@ class KeyLimits:
         self._sweep(now_ns)
         per_minute = grant.requests_per_minute or self._requests_per_minute
         concurrent = grant.concurrent_requests or self._concurrent_requests
-        state = self._keys.setdefault((grant.tenant_id, grant.key_id), _KeyState())
+        state = self._states.get((grant.tenant_id, grant.key_id), now_ns=now_ns)
         if state.in_flight >= concurrent:
             raise LimitReached(
                 "concurrency",
@@ -71,21 +62,18 @@ class KeyLimits:
                 headers=headers,
             )
         state.theoretical_arrival_ns = decision.theoretical_arrival_ns
-        state.in_flight += 1
+        state.enter()
         return headers
 
     def release(self, grant: Grant) -> None:
         """Gives back the place that `admit` took."""
-        self._keys[grant.tenant_id, grant.key_id].in_flight -= 1
+        self._states.known((grant.tenant_id, grant.key_id)).leave()
 
     def _sweep(self, now_ns: int) -> None:
-        """Once a minute, forgets keys whose state is that of a new one."""
-        if now_ns < self._next_sweep_ns:
-            return
-        self._next_sweep_ns = now_ns + MINUTE_NS
-        self._keys = {
-            key: state for key, state in self._keys.items() if state.in_flight or state.theoretical_arrival_ns > now_ns
-        }
+        """Once a minute."""
+        if now_ns >= self._next_sweep_ns:
+            self._next_sweep_ns = now_ns + MINUTE_NS
+            self._states.forget_idle(now_ns=now_ns)
 
 
 def duration_text(nanoseconds: int) -> str:

@@ -9,6 +9,8 @@ from aiohttp import web
 from gateway_edge import metrics
 from gateway_edge.app import edge_app
 from gateway_edge.connection import PublicConnection
+from gateway_edge.key_states import KeyStates
+from gateway_edge.limit_table import LimitTable
 from gateway_edge.resources import DRAIN, OPERATIONS
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import canonical_log
@@ -22,8 +24,10 @@ GOODBYE_S = 5.0
 class Edge:
     """One edge: `start`, then `drain`, then `stop`. It takes connections from `listener`, or binds its port itself."""
 
-    def __init__(self, settings: EdgeSettings, listener: Listener | None = None) -> None:
-        self.app = edge_app(settings)
+    def __init__(
+        self, settings: EdgeSettings, listener: Listener | None = None, states: KeyStates | None = None
+    ) -> None:
+        self.app = edge_app(settings, KeyStates() if states is None else states)
         self._settings = settings
         self._runner = web.AppRunner(self.app, handler_cancellation=True, shutdown_timeout=GOODBYE_S)
         self._listener = listener
@@ -66,15 +70,18 @@ class Edge:
         return [one for one in self._runner.server.connections if isinstance(one, PublicConnection)]
 
 
-def work(worker: Worker, settings: EdgeSettings) -> int:
-    """The life of a worker; returns its exit code."""
-    uvloop.run(_serve(settings.of_one_worker(), worker))
+def work(worker: Worker, settings: EdgeSettings, table: LimitTable | None) -> int:
+    """The life of a worker; returns its exit code. `table` is what it shares with its siblings, if it has any."""
+    if table is not None:
+        table.join(worker.number)
+    states = KeyStates(None if table is None else (table, worker.number))
+    uvloop.run(_serve(settings.of_one_worker(), worker, states))
     return 0
 
 
-async def _serve(settings: EdgeSettings, worker: Worker) -> None:
+async def _serve(settings: EdgeSettings, worker: Worker, states: KeyStates) -> None:
     """Until the worker is told to stop; told to hurry, it does not wait for what is in flight."""
-    edge = Edge(settings, worker.listener)
+    edge = Edge(settings, worker.listener, states)
     operations = edge.app[OPERATIONS]
     operations.exposition = worker.metrics.exposition
     _report_certificates(settings)

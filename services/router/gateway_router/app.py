@@ -33,7 +33,7 @@ GOODBYE_S = 5.0
 
 def work(worker: Worker, settings: RouterSettings, version: str) -> int:
     """The life of a worker; returns its exit code: 0, or 1 when usage could no longer be recorded."""
-    return uvloop.run(_serve(settings, worker, Operations("router", version, checks={})))
+    return uvloop.run(_serve(settings.of_one_worker(), worker, Operations("router", version, checks={})))
 
 
 async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -> int:

@@ -1,7 +1,7 @@
 """The router's settings (docs/providers.md names those that an operator sets)."""
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway_shared.settings import Secret, SettingsInvalid, setting
@@ -52,6 +52,10 @@ class RouterSettings:
         variables = {"ROUTER_WORKERS": self.workers, "MAX_OPEN_CALLS": self.max_open_calls}
         if problems := [f"{variable}: must be at least 1" for variable, value in variables.items() if value < 1]:
             raise SettingsInvalid(problems)
+
+    def of_one_worker(self) -> "RouterSettings":
+        """What bounds the whole router, shared out evenly."""
+        return replace(self, max_open_calls=-(-self.max_open_calls // self.workers))
 
     @property
     def tls_files(self) -> TlsFiles:

@@ -189,5 +189,5 @@ async def test_no_place_in_flight_is_left_behind(stack: Stack, api_keys: Keys) -
             await answer.read()
     async with client.post(api_keys.gw, b"{") as answer:
         assert answer.status == 400
-    assert all(state.in_flight == 0 for state in client.edge.app[LIMITS]._keys.values())
-    assert client.edge.app[LIMITS]._keys
+    assert all(state.in_flight == 0 for state in client.edge.app[LIMITS]._states._states.values())
+    assert client.edge.app[LIMITS]._states._states

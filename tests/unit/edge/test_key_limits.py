@@ -6,6 +6,7 @@ import pytest
 
 from gateway_edge.grant import Grant
 from gateway_edge.key_limits import KeyLimits, LimitReached, duration_text
+from gateway_edge.key_states import KeyStates
 from gateway_edge.rate_limit import MINUTE_NS
 
 GRANT = Grant(
@@ -23,7 +24,7 @@ GRANT = Grant(
 
 
 def test_places_in_flight_run_out_and_come_back() -> None:
-    limits = KeyLimits(requests_per_minute=600, concurrent_requests=2)
+    limits = KeyLimits(KeyStates(), requests_per_minute=600, concurrent_requests=2)
     limits.admit(GRANT, now_ns=0)
     limits.admit(GRANT, now_ns=0)
     with pytest.raises(LimitReached) as refusal:
@@ -34,7 +35,7 @@ def test_places_in_flight_run_out_and_come_back() -> None:
 
 
 def test_the_rate_runs_out_with_headers_that_say_so() -> None:
-    limits = KeyLimits(requests_per_minute=2, concurrent_requests=50)
+    limits = KeyLimits(KeyStates(), requests_per_minute=2, concurrent_requests=50)
     assert limits.admit(GRANT, now_ns=0)["x-ratelimit-remaining-requests"] == "1"
     limits.admit(GRANT, now_ns=0)
     with pytest.raises(LimitReached) as refusal:
@@ -49,7 +50,7 @@ def test_the_rate_runs_out_with_headers_that_say_so() -> None:
 
 
 def test_a_refused_request_takes_nothing() -> None:
-    limits = KeyLimits(requests_per_minute=1, concurrent_requests=5)
+    limits = KeyLimits(KeyStates(), requests_per_minute=1, concurrent_requests=5)
     limits.admit(GRANT, now_ns=0)
     for _ in range(10):
         with pytest.raises(LimitReached):
@@ -58,7 +59,7 @@ def test_a_refused_request_takes_nothing() -> None:
 
 
 def test_the_plan_overrides_the_defaults() -> None:
-    limits = KeyLimits(requests_per_minute=600, concurrent_requests=50)
+    limits = KeyLimits(KeyStates(), requests_per_minute=600, concurrent_requests=50)
     headers = limits.admit(replace(GRANT, requests_per_minute=7, concurrent_requests=1), now_ns=0)
     assert headers["x-ratelimit-limit-requests"] == "7"
     with pytest.raises(LimitReached, match="1 requests in flight"):
@@ -66,13 +67,13 @@ def test_the_plan_overrides_the_defaults() -> None:
 
 
 def test_no_key_spends_what_another_has() -> None:
-    limits = KeyLimits(requests_per_minute=1, concurrent_requests=1)
+    limits = KeyLimits(KeyStates(), requests_per_minute=1, concurrent_requests=1)
     for other in (GRANT, replace(GRANT, key_id="key_2"), replace(GRANT, tenant_id="acme")):
         limits.admit(other, now_ns=0)
 
 
 def test_idle_keys_are_forgotten_and_busy_ones_are_not() -> None:
-    limits = KeyLimits(requests_per_minute=600, concurrent_requests=50)
+    limits = KeyLimits(KeyStates(), requests_per_minute=600, concurrent_requests=50)
     for number in range(1_000):
         grant = replace(GRANT, key_id=f"key_{number}")
         limits.admit(grant, now_ns=0)
