@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway_local import apt
+from gateway_local import apt, interpreter
 from gateway_local.command import Command, inherited_environment
 from gateway_local.environments import ensure_environment, python_of
 from gateway_local.failure import SetupFailed
@@ -39,6 +39,7 @@ def make_home(home: Home) -> None:
 
 def prepare(home: Home, environ: Mapping[str, str]) -> None:
     """Environments, certificates, secrets, ports and the servers' folders. Raises SetupFailed."""
+    tell(interpreter.told())
     for folder in (home.logs, home.journal):
         folder.mkdir(mode=0o700, exist_ok=True)
     for package in PACKAGES.values():
