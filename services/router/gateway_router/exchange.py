@@ -236,6 +236,8 @@ class Exchange:
 
     def _cut(self, finish_state: FinishState) -> Outcome:
         body = self._translation.request.body
+        if not self._translation.request.is_sent:
+            return outcomes.not_sent(finish_state)
         if self._stream is None:
             return replace(outcomes.without_answer(finish_state, body), http_status=self._http_status)
         if finish_state == "upstream_cut" and self._ttft_us is None:

@@ -11,6 +11,11 @@ from gateway_shared.usage_event import FinishState, TokenCounts, UsageSource
 NOT_SENT = Outcome("failed", "not_sent", "none")
 
 
+def not_sent(finish_state: FinishState) -> Outcome:
+    """Ended before the provider was reached, for a reason of the client's or of ours: nothing was used."""
+    return Outcome("failed", finish_state, "none")
+
+
 def refused(http_status: int) -> Outcome:
     """The provider answered with an error: nothing was used."""
     return Outcome("failed", "upstream_error", "none", http_status=http_status)
@@ -47,9 +52,12 @@ def cut(
 
 def stream_usage(progress: Progress, request_body: bytes) -> tuple[UsageSource, TokenCounts]:
     """The provider's figure when the stream has finished with one, else an estimate that keeps what is known."""
-    if progress.finished and progress.usage is not None:
-        return "provider", progress.usage.tokens
-    known = progress.usage.tokens if progress.usage is not None else None
+    used = progress.usage
+    if used is not None and used.absurd:
+        used = None  # a figure that cannot be true is nobody's word
+    if progress.finished and used is not None:
+        return "provider", used.tokens
+    known = used.tokens if used is not None else None
     output_tokens = estimate.output_tokens(text_bytes=progress.text_bytes, chunks=progress.chunks)
     if known is None:
         return "estimated", TokenCounts(input_tokens=estimate.input_tokens(request_body), output_tokens=output_tokens)
@@ -57,11 +65,12 @@ def stream_usage(progress: Progress, request_body: bytes) -> tuple[UsageSource, 
 
 
 def answer_usage(answer: Answer, request_body: bytes) -> tuple[UsageSource, Usage]:
-    """Of a whole answer; one without usage is estimated from its length."""
-    if answer.usage is not None:
+    """Of a whole answer; without usage, or with one that cannot be true, it is estimated from its length."""
+    is_absurd = answer.usage is not None and answer.usage.absurd
+    if answer.usage is not None and not is_absurd:
         return "provider", answer.usage
     tokens = TokenCounts(
         input_tokens=estimate.input_tokens(request_body),
         output_tokens=estimate.output_tokens(text_bytes=len(answer.body), chunks=0),
     )
-    return "estimated", Usage(tokens)
+    return "estimated", Usage(tokens, clamped=is_absurd, absurd=is_absurd)

@@ -19,10 +19,14 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`clamped`: the provider said something negative or absurd, and `tokens` is what could be kept."""
+    """`clamped`: the provider contradicted itself, and `tokens` is what could be kept.
+
+    `absurd`: it said something negative, impossibly large, or no number at all; that is nobody's word to bill by.
+    """
 
     tokens: TokenCounts
     clamped: bool = False
+    absurd: bool = False
 
 
 def from_openai(usage: Json) -> Usage:
@@ -107,6 +111,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self._clamped = False
+        self._absurd = False
 
     def __call__(self, source: Json, name: str) -> int:
         return self._clamp(source.get(name))
@@ -133,16 +138,16 @@ class _Counter:
             reasoning_tokens=min(tokens.reasoning_tokens, tokens.output_tokens),
             output_audio_tokens=min(tokens.output_audio_tokens, tokens.output_tokens),
         )
-        return Usage(fitted, clamped=self._clamped or fitted != tokens)
+        return Usage(fitted, clamped=self._clamped or self._absurd or fitted != tokens, absurd=self._absurd)
 
     def _clamp(self, value: object) -> int:
         if value is None:
             return 0
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            self._clamped = True
+            self._absurd = True
             return 0
         clamped = int(min(max(value, 0), ABSURD_TOKENS))
-        self._clamped |= clamped != value
+        self._absurd |= clamped != value
         return clamped
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway_router.limits import CallLimits
+from gateway_shared.usage_event import TokenCounts
 from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, providers_at, until
 from tests.integration.router.test_calls import EVERY_PROVIDER, asking, data_of, one_event
 from tests.recordings import Received
@@ -60,6 +62,25 @@ async def test_a_client_that_leaves_before_the_answer_is_metered(
     assert (event.status, event.finish_state, event.usage_source) == ("partial", "client_disconnect", "estimated")
     assert (event.tokens.output_tokens, event.http_status) == (0, 0)
     assert not router.calls.open_calls
+
+
+async def test_a_call_that_was_left_before_it_was_sent_costs_nothing(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connected by the kernel; the TLS handshake never ends
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        async with open_rig(certificates, tmp_path, providers_at(url)) as router:
+
+            async def impatient() -> None:
+                async with asyncio.timeout(0.3):
+                    await router.call(asking("openai", "one two three", stream=True))
+
+            with pytest.raises(TimeoutError):
+                await impatient()
+            await until(lambda: bool(router.settled()), timeout_s=1)
+            event = one_event(router)
+    assert (event.status, event.finish_state, event.usage_source) == ("failed", "client_disconnect", "none")
+    assert event.tokens == TokenCounts()
 
 
 @EVERY_PROVIDER

@@ -34,11 +34,15 @@ class ChatCall:
 
 @dataclass(slots=True)
 class UpstreamRequest:
-    """What is sent to the provider, by POST. The headers hold the provider's key: they are never logged."""
+    """What is sent to the provider, by POST. The headers hold the provider's key: they are never logged.
+
+    `is_sent`: set by the transport when the first byte goes out; until then the provider has seen nothing.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    is_sent: bool = False
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import aiohttp
 from yarl import URL
@@ -26,13 +27,16 @@ class HttpTransport:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=256 * 1024,
+            trace_configs=[_marking_sent()],
         )
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, _provider: Provider, /) -> AsyncIterator["HttpResponse"]:
         url = URL(request.url, encoded=True)
         try:
-            response = await self._session.post(url, data=request.body, headers=request.headers, allow_redirects=False)
+            response = await self._session.post(
+                url, data=request.body, headers=request.headers, allow_redirects=False, trace_request_ctx=request
+            )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamNotReached(type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -45,6 +49,20 @@ class HttpTransport:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _marking_sent() -> aiohttp.TraceConfig:
+    async def mark(
+        _session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        _headers: aiohttp.TraceRequestHeadersSentParams,
+    ) -> None:
+        request: UpstreamRequest = context.trace_request_ctx
+        request.is_sent = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(mark)
+    return trace
 
 
 class HttpResponse:

@@ -42,6 +42,7 @@ class Http1Transport:
         head = _head(address, request)
         connection = self._take(origin) or await self._connect(origin)
         try:
+            request.is_sent = True
             await connection.post(head, request.body)
             await connection.head()
             yield Http1Response(connection)

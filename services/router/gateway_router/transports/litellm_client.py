@@ -26,6 +26,7 @@ class LitellmTransport:
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, provider: Provider, /) -> AsyncIterator["_Response"]:
         arguments = orjson.loads(request.body)
+        request.is_sent = True  # LiteLLM does not say when: from here on it may have been
         try:
             answer = await litellm.acompletion(
                 **arguments,

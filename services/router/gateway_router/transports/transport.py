@@ -44,7 +44,7 @@ class UpstreamResponse(Protocol):
 
 class Transport(Protocol):
     def open(self, request: UpstreamRequest, provider: Provider, /) -> AbstractAsyncContextManager[UpstreamResponse]:
-        """Sends the request and waits for the answer's head. Raises UpstreamNotReached, UpstreamCut.
+        """Sends the request, marks it as sent, and waits for the answer's head. Raises UpstreamNotReached, UpstreamCut.
 
         Leaving the block before the body's end closes the connection: the provider stops.
         """
