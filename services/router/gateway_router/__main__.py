@@ -4,10 +4,10 @@ import argparse
 import os
 import sys
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway_router import __version__
 from gateway_router.settings import RouterSettings
 from gateway_shared import canonical_log
 from gateway_shared.settings import SettingsInvalid, read_settings
@@ -39,11 +39,12 @@ def _serve(settings: RouterSettings) -> int:
     from gateway_shared.workers import Service, supervise  # noqa: PLC0415
 
     canonical_log.configure("router", settings.log_level)
+    _check_journal_dir(settings)
     registered_providers(settings)  # before anything slow: its problems are the operator's to mend
     return supervise(
         Service(
             name="router",
-            version=_version(),
+            version=__version__,
             workers=settings.workers,
             host=settings.host,
             port=settings.port,
@@ -59,14 +60,18 @@ def _serve(settings: RouterSettings) -> int:
 def _load(settings: RouterSettings) -> "Work":
     from gateway_router.app import work  # noqa: PLC0415 - imports litellm (3 s)
 
-    return partial(work, settings=settings, version=_version())
+    return partial(work, settings=settings, version=__version__)
 
 
-def _version() -> str:
+def _check_journal_dir(settings: RouterSettings) -> None:
+    """Raises SettingsInvalid where no journal can be kept: then nothing may be answered."""
     try:
-        return version("agent-gateway-router")
-    except PackageNotFoundError:
-        return "0+source"
+        settings.journal_dir.mkdir(parents=True, exist_ok=True)
+        probe = settings.journal_dir / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingsInvalid([f"JOURNAL_DIR: {settings.journal_dir} cannot be written: {error.strerror}"]) from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,11 +1,14 @@
 """The router's settings (docs/providers.md names those that an operator sets)."""
 
+import re
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway_shared.settings import Secret, SettingsInvalid, setting
 from gateway_shared.tls import TlsFiles
+
+_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class RouterSettings:
     postgres_dsn: str = setting("POSTGRES_DSN")
 
     deployment: str = setting("DEPLOYMENT", "agent-gateway")
-    log_level: str = setting("LOG_LEVEL", "INFO")
+    log_level: str = setting("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     drain_s: float = setting("DRAIN_S", 600.0)
     host: str = setting("ROUTER_HOST", "127.0.0.1")
     port: int = setting("ROUTER_PORT", 8443)
@@ -50,7 +53,10 @@ class RouterSettings:
 
     def __post_init__(self) -> None:
         variables = {"ROUTER_WORKERS": self.workers, "MAX_OPEN_CALLS": self.max_open_calls}
-        if problems := [f"{variable}: must be at least 1" for variable, value in variables.items() if value < 1]:
+        problems = [f"{variable}: must be at least 1" for variable, value in variables.items() if value < 1]
+        if not _INSTANCE.fullmatch(self.instance):
+            problems.append(f"ROUTER_INSTANCE: {self.instance!r} is not a folder's name ({_INSTANCE.pattern})")
+        if problems:
             raise SettingsInvalid(problems)
 
     def of_one_worker(self) -> "RouterSettings":
