@@ -15,9 +15,9 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class ProcessFigures(Collector):
     """Of the supervisor and its living workers; the CPU time of dead ones stays in the sum."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers_configured: int) -> None:
         self.worker_pids: Iterable[int] = ()
-        self.workers_configured = 0
+        self.workers_configured = workers_configured
         self.workers_ended = 0
 
     def collect(self) -> Iterator[Metric]:

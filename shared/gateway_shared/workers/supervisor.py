@@ -17,30 +17,22 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
-
-import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from gateway_shared import canonical_log, garbage
 from gateway_shared.listener import BACKLOG, bound_to
 from gateway_shared.multiprocess_metrics import MetricsFolder
-from gateway_shared.operations import CHECK_TIMEOUT_S
 from gateway_shared.workers.channel import Channel, Message
-from gateway_shared.workers.operations_port import OperationsPort, Reply
-from gateway_shared.workers.process_figures import ProcessFigures
-from gateway_shared.workers.question import Answers, Question
+from gateway_shared.workers.operations_port import OperationsPort
 from gateway_shared.workers.reactor import Reactor
-from gateway_shared.workers.service_health import WorkerReport, merge
+from gateway_shared.workers.service_operations import ServiceOperations
 from gateway_shared.workers.slot import Slot
 from gateway_shared.workers.worker import Worker
 
-HEALTH_TIMEOUT_S = CHECK_TIMEOUT_S + 0.25
-METRICS_TIMEOUT_S = 0.5
 GOODBYE_S = 20.0
 """After DRAIN_S, for what a worker does last; then it is killed."""
 
 CONNECTIONS_AT_ONCE = 64
+ACCEPT_AGAIN_S = 0.1
 
 Work = Callable[[Worker], int]
 """A worker's whole life; returns its exit code."""
@@ -89,18 +81,13 @@ class _Supervisor:
         self._folder = folder
         self._reactor = Reactor()
         self._public = bound_to(service.host, service.port)
-        self._operations = bound_to(service.ops_host, service.ops_port)
+        self._private = bound_to(service.ops_host, service.ops_port)
         self._is_accepting = False
         self._patient_until_s = 0.0
         self._slots = [Slot(number, self._reactor, self._hear) for number in range(service.workers)]
         self._to_fork = list(self._slots)
-        self._questions: dict[int, Question] = {}
-        self._questions_asked = 0
-        self._figures = ProcessFigures()
-        self._figures.workers_configured = service.workers
-        self._registry = CollectorRegistry()
-        self._registry.register(self._figures)
-        self._was_ready = self._is_draining = self._is_hurrying = False
+        self._operations = ServiceOperations(service.name, service.version, self._reactor, self._slots, folder)
+        self._is_hurrying = False
         self._reactor.on_signal(signal.SIGTERM, self._stop)
         self._reactor.on_signal(signal.SIGINT, self._stop)
         self._reactor.on_signal(signal.SIGCHLD, self._reap)
@@ -108,12 +95,12 @@ class _Supervisor:
     def listen(self) -> None:
         self._public.setblocking(False)
         self._public.listen(BACKLOG)
-        self._operations.listen()
-        OperationsPort(self._reactor, self._operations, self._answer)
+        self._private.listen()
+        OperationsPort(self._reactor, self._private, self._operations.answer)
 
     def run(self) -> Worker | None:
         """None when the service has ended; in a forked child, that worker."""
-        while self._to_fork or not self._is_draining or self._running():
+        while self._to_fork or not self._operations.draining or self._running():
             while self._to_fork:
                 worker = self._fork(self._to_fork.pop())
                 if worker is not None:
@@ -134,7 +121,7 @@ class _Supervisor:
         if pid:
             theirs.close()
             slot.taken_by(pid, ours)
-            self._figures.worker_pids = [each.pid for each in self._slots if each.pid is not None]
+            self._operations.figures.worker_pids = [each.pid for each in self._slots if each.pid is not None]
             return None
         ours.close()
         alone = len(self._slots) == 1
@@ -148,11 +135,9 @@ class _Supervisor:
 
     def _hear(self, slot: Slot, message: Message) -> None:
         if "answer" in message:
-            question = self._questions.get(message["question"])
-            if question is not None:
-                question.hear(slot, message["answer"])
-        elif not self._was_ready and all(each.is_started for each in self._slots):
-            self._was_ready = True
+            self._operations.hear(slot, message)
+        elif not self._operations.was_ready and all(each.is_started for each in self._slots):
+            self._operations.was_ready = True
             canonical_log.info("service started", workers=len(self._slots))
         self._accept_or_not()
 
@@ -164,32 +149,31 @@ class _Supervisor:
                 continue  # as process 1 of a container we are told of orphans too
             pause_s = slot.ended()
             self._folder.bury(pid)
-            self._figures.worker_pids = [each.pid for each in self._slots if each.pid is not None]
-            for question in list(self._questions.values()):
-                question.forget(slot)
+            self._operations.figures.worker_pids = [each.pid for each in self._slots if each.pid is not None]
+            self._operations.forget(slot)
             self._patient_until_s = time.monotonic() + self._service.patience_s
             self._reactor.call_later(self._service.patience_s, self._accept_or_not)
             self._accept_or_not()
             code = os.waitstatus_to_exitcode(status)
-            if self._is_draining:
+            if self._operations.draining:
                 self.exit_code = self.exit_code or int(code != 0)
                 continue
-            self._figures.workers_ended += 1
+            self._operations.figures.workers_ended += 1
             canonical_log.warning("worker ended", worker=slot.number, pid=pid, exit_code=code, again_in_s=pause_s)
-            if self._was_ready:
+            if self._operations.was_ready:
                 self._reactor.call_later(pause_s, lambda slot=slot: self._replace(slot))  # type: ignore[misc]
             else:
                 self.exit_code = code if code > 0 else 1
                 self._drain()
 
     def _replace(self, slot: Slot) -> None:
-        if not self._is_draining:
+        if not self._operations.draining:
             self._to_fork.append(slot)
 
     # The end
 
     def _stop(self) -> None:
-        if not self._is_draining:
+        if not self._operations.draining:
             canonical_log.info("service stops", drain_s=self._service.drain_s)
             self._drain()
         elif not self._is_hurrying:
@@ -198,7 +182,7 @@ class _Supervisor:
             self._reactor.call_later(GOODBYE_S, self._kill)
 
     def _drain(self) -> None:
-        self._is_draining = True
+        self._operations.draining = True
         self._to_fork.clear()
         self._reactor.close(self._public)
         self._tell("drain")
@@ -219,9 +203,9 @@ class _Supervisor:
         """Connections wait in the kernel's queue for the first workers, and a moment for one that is replaced."""
         there = [slot for slot in self._slots if slot.is_started]
         are_enough = len(there) == len(self._slots) or (
-            self._was_ready and bool(there) and time.monotonic() >= self._patient_until_s
+            self._operations.was_ready and bool(there) and time.monotonic() >= self._patient_until_s
         )
-        wanted = len(self._slots) > 1 and not self._is_draining and are_enough
+        wanted = len(self._slots) > 1 and not self._operations.draining and are_enough
         if wanted and not self._is_accepting:
             self._reactor.watch(self._public, self._accept)
         elif not wanted:
@@ -235,8 +219,11 @@ class _Supervisor:
             except BlockingIOError:
                 return
             except OSError as error:
-                # the client left before we came, or descriptors are short: the others must not wait for it
+                # the client left before we came, or descriptors are short, which a moment may mend
                 canonical_log.exception("connection not accepted", error)
+                self._reactor.unwatch(self._public)
+                self._is_accepting = False
+                self._reactor.call_later(ACCEPT_AGAIN_S, self._accept_or_not)
                 return
             with connection:
                 self._hand(connection)
@@ -247,44 +234,6 @@ class _Supervisor:
         by_load = sorted(self._slots, key=lambda slot: (not slot.accepts(now_s=now_s), slot.connections))
         if not any(slot.hand(connection) for slot in by_load):
             canonical_log.warning("connection refused: no worker takes it")
-
-    # Health and metrics
-
-    def _answer(self, path: str, reply: Reply) -> None:
-        if path in ("/health", "/ready"):
-            self._ask("health", HEALTH_TIMEOUT_S, lambda answers: self._tell_health(path, answers, reply))
-        elif path == "/metrics":
-            self._ask("metrics", METRICS_TIMEOUT_S, lambda _: self._tell_metrics(reply))
-        else:
-            reply(HTTPStatus.NOT_FOUND, "text/plain", b"")
-
-    def _ask(self, subject: str, timeout_s: float, done: Callable[[Answers], None]) -> None:
-        self._questions = {number: each for number, each in self._questions.items() if not each.is_done}
-        self._questions_asked += 1
-        question = self._questions[self._questions_asked] = Question(self._reactor, timeout_s, done)
-        started = [slot for slot in self._slots if slot.is_started]
-        question.ask(started, number=self._questions_asked, subject=subject)
-
-    def _tell_health(self, path: str, answers: Answers, reply: Reply) -> None:
-        is_ready, report = merge(
-            self._service.name,
-            self._service.version,
-            [self._report_of(slot, answers) for slot in self._slots],
-            was_ready=self._was_ready,
-            draining=self._is_draining,
-        )
-        status = HTTPStatus.OK if is_ready or path == "/health" else HTTPStatus.SERVICE_UNAVAILABLE
-        reply(status, "application/json", orjson.dumps(report))
-
-    def _report_of(self, slot: Slot, answers: Answers) -> WorkerReport:
-        if slot.number in answers:
-            return WorkerReport(slot.pid, answers[slot.number])
-        if slot.pid is None:
-            return WorkerReport(None, None, "ended")
-        return WorkerReport(slot.pid, None, f"no answer within {HEALTH_TIMEOUT_S} s" if slot.is_started else "starting")
-
-    def _tell_metrics(self, reply: Reply) -> None:
-        reply(HTTPStatus.OK, CONTENT_TYPE_LATEST, self._folder.exposition() + generate_latest(self._registry))
 
 
 def _next_ended() -> tuple[int, int] | None:
