@@ -1,12 +1,11 @@
-"""What the limits know of each key: in this process, or in memory that the edge's workers share.
+"""What the limits know of each key: in this process, or in memory that the edge's workers share. Pure.
 
 A key that is idle costs nothing: its state is that of a new one, and is forgotten.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-
-from gateway_edge.limit_table import LimitTable, SharedState
 
 Key = tuple[str, str]
 """Tenant id and key id."""
@@ -43,10 +42,14 @@ class OwnState:
         self.in_flight -= 1
 
 
-class KeyStates:
-    """Of this process alone, or `shared`: the table and this worker's number."""
+SharedStates = Callable[[Key, int], KeyState | None]
+"""The state of a key in shared memory, given now in nanoseconds; None when there is no room for it."""
 
-    def __init__(self, shared: tuple[LimitTable, int] | None = None) -> None:
+
+class KeyStates:
+    """Of this process alone unless there are `shared` ones."""
+
+    def __init__(self, shared: SharedStates | None = None) -> None:
         self._shared = shared
         self._states: dict[Key, KeyState] = {}
 
@@ -56,7 +59,8 @@ class KeyStates:
     def get(self, key: Key, *, now_ns: int) -> KeyState:
         state = self._states.get(key)
         if state is None or not state.is_valid:
-            state = self._states[key] = self._shared_state(key, now_ns) or OwnState()
+            state = (None if self._shared is None else self._shared(key, now_ns)) or OwnState()
+            self._states[key] = state
         return state
 
     def known(self, key: Key) -> KeyState:
@@ -70,9 +74,3 @@ class KeyStates:
             for key, state in self._states.items()
             if state.is_valid and (state.in_flight or state.theoretical_arrival_ns > now_ns)
         }
-
-    def _shared_state(self, key: Key, now_ns: int) -> SharedState | None:
-        if self._shared is None:
-            return None
-        table, worker = self._shared
-        return table.state(hash(key), worker, now_ns=now_ns)  # forked workers hash alike

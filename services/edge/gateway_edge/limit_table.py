@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway_edge.key_states import Key
+
 ROWS = 32_768
 LOOKED_AT = 64
 """Rows from a key's own on that are looked at; when all are taken, the key has limits of its own in each worker."""
@@ -31,9 +33,9 @@ class LimitTable:
         """`worker` begins with nothing in flight, whatever its predecessor had."""
         self._cells[_FIRST_WORKER + worker :: self._columns] = memoryview(bytes(self._rows * 8)).cast("q")
 
-    def state(self, key_hash: int, worker: int, *, now_ns: int) -> "SharedState | None":
+    def state(self, key: Key, now_ns: int, *, worker: int) -> "SharedState | None":
         """The row of a key, taken for it when it has none; None when there is no room."""
-        key_hash = key_hash or 1
+        key_hash = hash(key) or 1  # forked workers hash alike
         row = self._find(key_hash)
         if row is None:
             with self._locked():

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from functools import partial
 
 import uvloop
 from aiohttp import web
@@ -72,9 +73,10 @@ class Edge:
 
 def work(worker: Worker, settings: EdgeSettings, table: LimitTable | None) -> int:
     """The life of a worker; returns its exit code. `table` is what it shares with its siblings, if it has any."""
+    states = KeyStates()
     if table is not None:
         table.join(worker.number)
-    states = KeyStates(None if table is None else (table, worker.number))
+        states = KeyStates(partial(table.state, worker=worker.number))
     uvloop.run(_serve(settings.of_one_worker(), worker, states))
     return 0
 

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -19,7 +20,7 @@ def workers_limits(
 ) -> list[KeyLimits]:
     return [
         KeyLimits(
-            KeyStates((table, worker)),
+            KeyStates(partial(table.state, worker=worker)),
             requests_per_minute=requests_per_minute,
             concurrent_requests=concurrent_requests,
         )
