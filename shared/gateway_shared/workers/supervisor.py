@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway_shared import canonical_log, garbage
+from gateway_shared import canonical_log, descriptors, garbage
 from gateway_shared.listener import BACKLOG, bound_to
 from gateway_shared.multiprocess_metrics import MetricsFolder
 from gateway_shared.workers.channel import Channel, Message
@@ -60,6 +60,7 @@ class Service:
 
 def supervise(service: Service) -> int:
     """Returns the exit code of the supervisor or, in a forked child, the worker's. Raises OSError for a taken port."""
+    descriptors.raise_limit()
     folder = MetricsFolder.create(service.name)
     owner = os.getpid()
     try:
