@@ -78,6 +78,7 @@ class HopClient:
         router.calls += 1
         try:
             await _send(stream, operation.encode() + b"\n" + head, body)
+            del body  # an answer may stream for minutes
             status, headers = orjson.loads(await stream.head())
             yield HopResponse(stream, status, headers)
         finally:

@@ -19,6 +19,7 @@ AT_ONCE = 50
 BYTES_PER_STREAM = 60_000
 """The target, edge and router together (PERFORMANCE)."""
 ROWS_WITHIN_S = 60.0
+LARGE = "x" * 200_000
 
 
 @pytest.fixture
@@ -32,11 +33,11 @@ def alone(stack: Stack) -> Iterator[tuple[Process, Process]]:
 class IdleStream:
     """One client's connection, read as far as the first word."""
 
-    def __init__(self, edge: Process, key: str, marker: str) -> None:
+    def __init__(self, edge: Process, key: str, marker: str, text: str = "") -> None:
         body = {
             "model": "gpt-4o",
             "stream": True,
-            "messages": [{"role": "user", "content": f"[[sim words=3 hold_after=1 id={marker}]]"}],
+            "messages": [{"role": "user", "content": f"[[sim words=3 hold_after=1 id={marker}]]{text}"}],
         }
         content = orjson.dumps(body)
         self._port = edge.port
@@ -80,6 +81,22 @@ async def test_an_idle_stream_costs_less_than_sixty_kilobytes(
     )
     assert len(rows) == AT_ONCE + STREAMS
     assert {row["status"] for row in rows} == {"settled"}
+
+
+@pytest.mark.long
+async def test_the_edge_does_not_hold_the_body_of_a_stream_that_has_begun(
+    stack: Stack, alone: tuple[Process, Process]
+) -> None:
+    edge, marker, key = alone[0], uuid.uuid4().hex, stack.run["standard_key"]
+    first = [IdleStream(edge, key, marker, LARGE) for _ in range(AT_ONCE)]
+    await opened(first)
+    before = edge.resident_bytes()
+    streams = [IdleStream(edge, key, marker, LARGE) for _ in range(200)]
+    await opened(streams)
+    each = (edge.resident_bytes() - before) / len(streams)
+    await asyncio.to_thread(release, stack, marker)
+    await asyncio.gather(*(stream.finish() for stream in (*first, *streams)))
+    assert each < len(LARGE) / 2
 
 
 async def opened(streams: list[IdleStream]) -> None:

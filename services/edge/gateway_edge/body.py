@@ -15,6 +15,24 @@ PATIENCE_S = 30.0
 MINIMUM_BYTES_PER_S = 16 * 1024
 
 
+class ReceivedBody:
+    """Bytes that are held here until they are taken: a stream may go on for minutes after its body was sent on."""
+
+    __slots__ = ("_chunks", "size")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def append(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+
+    def take(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
 class BodyReader:
     """`max_bytes` for one body; `max_bytes_in_flight` for all that this process holds at once."""
 
@@ -24,8 +42,8 @@ class BodyReader:
         self.bytes_in_flight = 0
 
     @asynccontextmanager
-    async def read_json(self, request: web.Request) -> AsyncIterator[bytes]:
-        """The body, which counts as in flight until the block is left.
+    async def read_json(self, request: web.Request) -> AsyncIterator["ReceivedBody"]:
+        """The body, to be taken once; it counts as in flight until the block is left.
 
         Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut, ServiceUnavailable, BadRequest.
         """
@@ -35,20 +53,19 @@ class BodyReader:
             raise self._too_large()
         if (request.content_length or 0) + self.bytes_in_flight > self._max_bytes_in_flight:
             raise self._too_many()
-        chunks: list[bytes] = []
-        size = 0
+        body = ReceivedBody()
         try:
             async for chunk in self._chunks(request):
-                size += len(chunk)
+                body.append(chunk)
                 self.bytes_in_flight += len(chunk)
-                if size > self._max_bytes:
+                if body.size > self._max_bytes:
                     raise self._too_large()
                 if self.bytes_in_flight > self._max_bytes_in_flight:
                     raise self._too_many()
-                chunks.append(chunk)
-            yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                del chunk
+            yield body
         finally:
-            self.bytes_in_flight -= size
+            self.bytes_in_flight -= body.size
 
     async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
         if request.content.is_eof():  # it came whole, in the same packet as its head: nothing to wait for

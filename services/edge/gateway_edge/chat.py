@@ -36,11 +36,13 @@ async def _chat_completions(
     if grant.channel == "langchain":
         metrics.LANGCHAIN_REQUESTS.inc()
         record.is_langchain_call = True
-    async with within_limits(request, grant), request.app[BODIES].read_json(request) as data:
-        chat = parse_chat_request(data)
+    async with within_limits(request, grant), request.app[BODIES].read_json(request) as body:
+        chat = parse_chat_request(body.take())
         record.model = chat.model
         head = _call_head(request, grant, chat, relay_usage=always_relay_usage or chat.asks_for_usage)
-        return await relay(request, CHAT_COMPLETIONS, head.to_json(), chat.rest)
+        answering = relay(request, CHAT_COMPLETIONS, head.to_json(), chat.rest)
+        del chat  # or it would be held while the answer streams
+        return await answering
 
 
 def _call_head(request: web.Request, grant: Grant, chat: ChatRequest, *, relay_usage: bool) -> CallHead:

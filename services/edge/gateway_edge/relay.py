@@ -25,8 +25,10 @@ async def relay(request: web.Request, operation: str, head: bytes, body: bytes =
     A client that leaves cancels the call. Raises RouterUnavailable, also after a stream has begun.
     """
     record = request[RECORD]
+    call = request.app[ROUTER].request(operation, head, body)
+    del body  # the hop lets go of it once it is sent
     try:
-        async with request.app[ROUTER].request(operation, head, body) as answer:
+        async with call as answer:
             headers = _relayed(answer.headers)
             if not headers.get("content-type", "").startswith(_EVENT_STREAM):
                 return web.Response(status=answer.status, headers=headers, body=await answer.read())
