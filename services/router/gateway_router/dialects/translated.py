@@ -3,6 +3,7 @@
 The translation itself is LiteLLM's (`litellm_names`); here is the glue that it needs (LITELLM.md).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,7 +92,7 @@ def _extensions(source: Any) -> Json:
     return {name: value for name, value in values.items() if value not in (None, [], "")}
 
 
-class TranslatedStream:
+class TranslatedStream(ABC):
     """A ChatStream over a provider's own events; a dialect says what one event means."""
 
     def __init__(self, call: ChatCall, secret: str) -> None:
@@ -102,9 +103,9 @@ class TranslatedStream:
         self._splitter = EventSplitter()
         self._chunks = ChatChunks(completion_id=call.completion_id, created_s=call.created_s, model=call.upstream_model)
 
+    @abstractmethod
     def event(self, event: Json) -> bytes:
         """The chunks that one provider event gives; notes what it says in `progress` and `_chunks`."""
-        raise NotImplementedError
 
     def feed(self, data: bytes) -> bytes:
         try:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.providers import Provider
-from gateway_router.transports.transport import MAX_ANSWER_BYTES, UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import MAX_ANSWER_BYTES, ReadFromChunks, UpstreamCut, UpstreamNotReached
 
 FINISH_TIMEOUT_S = 0.25
 _KEEPALIVE_S = 60.0
@@ -65,7 +65,7 @@ def _marking_sent() -> aiohttp.TraceConfig:
     return trace
 
 
-class HttpResponse:
+class HttpResponse(ReadFromChunks):
     """See UpstreamResponse."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -85,22 +85,6 @@ class HttpResponse:
                 yield chunk
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamCut(type(error).__name__) from error
-
-    async def read(self, max_bytes: int) -> bytes:
-        received = bytearray()
-        async for chunk in self.chunks():
-            received += chunk
-            if len(received) > max_bytes:
-                raise UpstreamCut(f"more than {max_bytes} bytes")
-        return bytes(received)
-
-    async def read_start(self, max_bytes: int) -> bytes:
-        received = bytearray()
-        async for chunk in self.chunks():
-            received += chunk
-            if len(received) >= max_bytes:
-                break
-        return bytes(received[:max_bytes])
 
     async def finish(self) -> None:
         try:

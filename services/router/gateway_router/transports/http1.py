@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.providers import Provider
 from gateway_router.transports.http1_connection import ConnectionBroken, Http1Connection
-from gateway_router.transports.transport import MAX_ANSWER_BYTES, UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import MAX_ANSWER_BYTES, ReadFromChunks, UpstreamCut, UpstreamNotReached
 
 MAX_IDLE_S = 30.0
 """Shorter than providers keep theirs, so that we rarely send on a connection that is being closed."""
@@ -92,7 +92,7 @@ class Http1Transport:
         return connection
 
 
-class Http1Response:
+class Http1Response(ReadFromChunks):
     """See UpstreamResponse."""
 
     def __init__(self, connection: Http1Connection) -> None:
@@ -112,22 +112,6 @@ class Http1Response:
                 yield chunk
         except ConnectionBroken as error:
             raise UpstreamCut(str(error)) from error
-
-    async def read(self, max_bytes: int) -> bytes:
-        received = bytearray()
-        async for chunk in self.chunks():
-            received += chunk
-            if len(received) > max_bytes:
-                raise UpstreamCut(f"more than {max_bytes} bytes")
-        return bytes(received)
-
-    async def read_start(self, max_bytes: int) -> bytes:
-        received = bytearray()
-        async for chunk in self.chunks():
-            received += chunk
-            if len(received) >= max_bytes:
-                break
-        return bytes(received[:max_bytes])
 
     async def finish(self) -> None:
         try:

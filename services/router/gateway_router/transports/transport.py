@@ -1,5 +1,6 @@
 """The interface of a transport: an upstream request in, status, headers and bytes out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -40,6 +41,30 @@ class UpstreamResponse(Protocol):
     async def finish(self) -> None:
         """Takes the last bytes after an answer that is complete, so that the connection can be used again."""
         ...
+
+
+class ReadFromChunks(ABC):
+    """The body as a whole, or its beginning, for a response that has `chunks`."""
+
+    @abstractmethod
+    def chunks(self) -> AsyncIterator[bytes]:
+        """See UpstreamResponse."""
+
+    async def read(self, max_bytes: int) -> bytes:
+        received = bytearray()
+        async for chunk in self.chunks():
+            received += chunk
+            if len(received) > max_bytes:
+                raise UpstreamCut(f"more than {max_bytes} bytes")
+        return bytes(received)
+
+    async def read_start(self, max_bytes: int) -> bytes:
+        received = bytearray()
+        async for chunk in self.chunks():
+            received += chunk
+            if len(received) >= max_bytes:
+                break
+        return bytes(received[:max_bytes])
 
 
 class Transport(Protocol):
