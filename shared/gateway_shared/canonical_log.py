@@ -41,6 +41,9 @@ def exception(message: str, error: BaseException, **facts: object) -> None:
 
 
 def describe(error: BaseException) -> dict[str, object]:
+    """Of a group of errors, the first one that is none: the group itself says nothing of the cause."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     return {
         "error_class": type(error).__name__,

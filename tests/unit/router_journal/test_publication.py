@@ -97,3 +97,15 @@ async def test_a_saved_cursor_resumes_where_it_was(journal: Journal, publication
     resumed = Publication(journal.folder, Cursor.load(journal.folder.path), publication.extent)
     (batch,) = all_batches(resumed)
     assert (batch.first_sequence, batch.last_sequence) == (101, 150)
+
+
+async def test_what_is_read_as_it_is_written_crosses_from_segment_to_segment(
+    journal: Journal, publication: Publication
+) -> None:
+    sequences: list[int] = []
+    for number in range(60):  # the reader opens each segment when it has one record, and 20 kB more are to come
+        journal.intent(intent(f"e{number}"))
+        await journal.settle(lambda p, s, n=number: settled(f"e{n}", p, s))  # type: ignore[misc]
+        sequences += [batch.last_sequence for batch in all_batches(publication)]
+    assert journal.durable.segment > 2
+    assert sequences == list(range(1, 61))

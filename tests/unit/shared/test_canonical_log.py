@@ -39,6 +39,15 @@ except ValueError as error:
     assert line["error_at"]
 
 
+def test_of_a_group_of_errors_the_cause_is_told() -> None:
+    (line,) = logged_by("""
+from gateway_shared import canonical_log
+canonical_log.configure("edge")
+canonical_log.exception("failed", ExceptionGroup("all", [ExceptionGroup("some", [OSError(5)])]))
+""")
+    assert line["error_class"] == "OSError"
+
+
 def test_a_task_or_callback_that_fails_unseen_is_told_without_what_it_was_given() -> None:
     lines = logged_by(f"""
 import asyncio, gc

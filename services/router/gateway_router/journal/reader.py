@@ -18,14 +18,14 @@ class JournalReader:
         self.damaged_bytes = 0
         self._folder = folder
         self._fd: int | None = None
-        self._size_bytes = 0
 
     def read(self, limit: Position) -> list[Frame]:
         """The next frames, all of one segment (`position.segment`); none at the limit. Raises OSError."""
         while self.position < limit:
             if self._fd is None and not self._open_segment(limit):
                 break
-            end = limit.offset if self.position.segment == limit.segment else self._size_bytes
+            # asked anew: the segment may have grown since it was opened, before the next one was begun
+            end = limit.offset if self.position.segment == limit.segment else self._size_bytes()
             frames = self._read_frames(end)
             if frames:
                 return frames
@@ -52,8 +52,11 @@ class JournalReader:
         if segment.number != self.position.segment:
             self.position = Position(segment.number)
         self._fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
-        self._size_bytes = os.fstat(self._fd).st_size
         return True
+
+    def _size_bytes(self) -> int:
+        assert self._fd is not None
+        return os.fstat(self._fd).st_size
 
     def _read_frames(self, end: int) -> list[Frame]:
         number, start = self.position.segment, self.position.offset
