@@ -19,6 +19,7 @@ from gateway_simulator.holds import Holds
 from gateway_simulator.request_log import LoggedRequest
 
 _MALFORMED = b'data: {"id": "malformed", "choices": [{"index": 0, "delta": {"content": "tor\n\n'
+_SPACES = b" " * 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Delivery:
         self.logged.content_events_planned = sum(frame.content for frame in frames)
         if await self._strike(response):
             return response
+        if self.directives.pad:
+            await response.write(b": ")
+            await self._pad(response)
+            await response.write(b"\n\n")
         for frame in frames:
             if frame.content and self.logged.content_events_sent:
                 # With no delay this still lets the other streams, and disconnects, have their turn.
@@ -63,7 +68,7 @@ class Delivery:
         body = self._body()
         response = web.StreamResponse(headers=self.dialect.headers(self.envelope))
         response.content_type = "application/json"
-        response.content_length = len(body)
+        response.content_length = len(body) + self.directives.pad
         await self._prepare(response)
         after = self.directives.broken_after
         if after is not None:
@@ -71,6 +76,7 @@ class Delivery:
             await self._break_off(response)
             return response
         await self._write(response, Frame(body, usage=not self.answer.no_usage and self.logged.fault is None))
+        await self._pad(response)
         await response.write_eof()
         return response
 
@@ -84,8 +90,14 @@ class Delivery:
         return web.Response()
 
     async def _prepare(self, response: web.StreamResponse) -> None:
+        if self.directives.gzip:
+            response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(self.request)
         self.logged.status = response.status
+
+    async def _pad(self, response: web.StreamResponse) -> None:
+        for start in range(0, self.directives.pad, len(_SPACES)):
+            await response.write(_SPACES[: self.directives.pad - start])
 
     def _body(self) -> bytes:
         document = self.dialect.document(self.answer, self.envelope)

@@ -81,6 +81,10 @@ class Directives:
     """Wait there until `POST /simulator/release`, then go on."""
     malformed_after: int | None = None
     error_after: int | None = None
+    pad: int = 0
+    """Bytes of spaces: behind a plain answer's JSON; in a stream, within one event before all others."""
+    gzip: bool = False
+    """Compress the body, whether or not the request accepts that; with `pad` a bomb."""
     no_finish: bool = False
     no_done: bool = False
 

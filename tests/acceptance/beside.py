@@ -69,7 +69,7 @@ class Process:
 
     def resident_bytes(self) -> int:
         """Of the supervisor and its workers, what is shared counted in parts (proportional set size)."""
-        return sum(_proportional_bytes(pid) for pid in [self.pid, *_children_of(self.pid)])
+        return sum(_proportional_bytes(pid) for pid in [self.pid, *children_of(self.pid)])
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"{self.ops_url}/metrics", timeout=10) as response:
@@ -123,7 +123,7 @@ def _edge(stack: Stack, behind: list[Process], settings: Mapping[str, str]) -> P
     return Process(stack, "edge", "edge-beside", port, {**settings, **changes})
 
 
-def _children_of(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 

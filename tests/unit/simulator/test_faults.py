@@ -187,6 +187,21 @@ async def test_events_may_be_split_anywhere(simulator: Simulator) -> None:
     assert b"".join(pieces).endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_body_can_be_padded(simulator: Simulator, stream: bool) -> None:
+    body = await (await call(simulator, "openai", "pad=200000", stream=stream)).text()
+    assert 200_000 < len(body) < 205_000
+    assert words_in(body) == 5
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_body_can_be_compressed_though_nobody_asked(simulator: Simulator, stream: bool) -> None:
+    response = await call(simulator, "openai", "gzip pad=1000000", stream=stream)
+    assert response.headers["Content-Encoding"] == "gzip"
+    body = await response.text()  # this client takes it all the same
+    assert (len(body) > 1_000_000, words_in(body)) == (True, 5)
+
+
 async def test_pace_is_kept(simulator: Simulator) -> None:
     started_s = time.monotonic()
     response = await call(simulator, "openai", "headers_ms=50 ttft_ms=100 delay_ms=20")
