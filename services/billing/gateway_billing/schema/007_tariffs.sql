@@ -86,31 +86,6 @@ ALTER TABLE billing.rating ADD COLUMN tariff_version bigint;
 COMMENT ON COLUMN billing.rating.tariff_version IS 'The tariff used (billing.tariff_version.version_id), for kind charge; NULL for a cost, and where the reason says why no tariff was needed.';
 SELECT billing.copy_comments('billing.rating', inhrelid::regclass) FROM pg_inherits WHERE inhparent = 'billing.rating'::regclass;
 
--- Rating reads the books in the transaction that writes the rating, importing a version and closing a month change
--- them: so that no event is rated by a version that is no longer the newest, nor falls between two months.
-CREATE FUNCTION billing.read_books(OUT price_version bigint, OUT tariff_version bigint)
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext('billing.books'));
-    SELECT coalesce(max(v.version_id), 0) INTO price_version FROM billing.price_version AS v;
-    SELECT coalesce(max(v.version_id), 0) INTO tariff_version FROM billing.tariff_version AS v;
-END
-$$;
-COMMENT ON FUNCTION billing.read_books() IS 'Keeps the books as they are until the transaction ends; returns the newest price version and the newest tariff version, 0 when there is none.';
-
-CREATE FUNCTION billing.change_books() RETURNS timestamptz
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('billing.books'));
-    RETURN clock_timestamp();
-END
-$$;
-COMMENT ON FUNCTION billing.change_books() IS 'Waits until nobody reads the books and holds them alone until the transaction ends; returns the time at which it had them.';
-
 CREATE FUNCTION billing.volume_tiers(month date, channel text, plan_id text)
 RETURNS TABLE (tariff_version bigint, above_tokens bigint, up_to_tokens bigint, discount_bp integer)
 LANGUAGE sql STABLE
@@ -230,9 +205,8 @@ COMMENT ON COLUMN billing.uncharged.reasoning_tokens IS 'Output spent on reasoni
 COMMENT ON COLUMN billing.uncharged.output_audio_tokens IS 'Audio output, tokens; part of output_tokens.';
 COMMENT ON COLUMN billing.uncharged.received_at IS 'When the row was inserted (UTC).';
 
-REVOKE ALL ON FUNCTION billing.read_books(), billing.change_books(), billing.volume_tiers(date, text, text),
-    billing.tier_shares(date, text, text, numeric, numeric) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION billing.read_books(), billing.change_books() TO billing;
+REVOKE ALL ON FUNCTION billing.volume_tiers(date, text, text), billing.tier_shares(date, text, text, numeric, numeric)
+    FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing.volume_tiers(date, text, text), billing.tier_shares(date, text, text, numeric, numeric)
     TO billing, billing_reader;
 GRANT SELECT, INSERT ON billing.tariff_version, billing.tariff_rule, billing.tariff_rate, billing.tariff_tier TO billing;

@@ -112,7 +112,34 @@ COMMENT ON COLUMN billing.statement_line.nano_usd IS 'What the tenant pays for t
 COMMENT ON COLUMN billing.statement_line.month_adjusted IS 'First day of the month that is adjusted (UTC); NULL for usage.';
 COMMENT ON COLUMN billing.statement_line.description IS 'The line in words.';
 
-REVOKE ALL ON FUNCTION billing.is_closed(date, text) FROM PUBLIC;
+-- Rating reads the books in the transaction that writes the rating; importing a version and closing a month change
+-- them. So no event is rated by a version that is no longer the newest, nor falls between two months.
+CREATE FUNCTION billing.read_books(OUT price_version bigint, OUT tariff_version bigint, OUT closed_month date)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtext('billing.books'));
+    SELECT coalesce(max(v.version_id), 0) INTO price_version FROM billing.price_version AS v;
+    SELECT coalesce(max(v.version_id), 0) INTO tariff_version FROM billing.tariff_version AS v;
+    SELECT max(c.month) INTO closed_month FROM billing.closed_month AS c;
+END
+$$;
+COMMENT ON FUNCTION billing.read_books() IS 'Keeps the books as they are until the transaction ends; returns the newest price version and the newest tariff version, 0 when there is none, and the latest month that is closed for anybody, NULL when there is none.';
+
+CREATE FUNCTION billing.change_books() RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('billing.books'));
+    RETURN clock_timestamp();
+END
+$$;
+COMMENT ON FUNCTION billing.change_books() IS 'Waits until nobody reads the books and holds them alone until the transaction ends; returns the time at which it had them.';
+
+REVOKE ALL ON FUNCTION billing.is_closed(date, text), billing.read_books(), billing.change_books() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION billing.is_closed(date, text) TO billing, billing_reader;
+GRANT EXECUTE ON FUNCTION billing.read_books(), billing.change_books() TO billing;
 GRANT SELECT, INSERT ON billing.closed_month, billing.adjustment, billing.statement_line TO billing;
 GRANT SELECT ON billing.closed_month, billing.adjustment, billing.statement_line TO billing_reader;
