@@ -28,8 +28,9 @@ class CallHead:
     """`relay_usage`: whether this client receives the usage chunk of a stream.
 
     `endpoint` is the OpenAI path below /v1 with dots (`chat.completions`). `end_user` is the id
-    named in the body (`user` or `safety_identifier`), as the tenant's keyed HMAC unless the tenant
-    opted in to plain ids. `retry_count` is the SDK's own (`x-stainless-retry-count`).
+    named in the body (`user` or `safety_identifier`), as the tenant's keyed HMAC, and `end_user_name`
+    the same id as it came, where the tenant opted in to plain ids. `retry_count` is the SDK's own
+    (`x-stainless-retry-count`).
     """
 
     request_id: str
@@ -40,6 +41,7 @@ class CallHead:
     relay_usage: bool
     caller: Caller
     end_user: str | None = None
+    end_user_name: str | None = None
     agent_id: str | None = None
     agent_run_id: str | None = None
     agent_parent_run_id: str | None = None

@@ -11,7 +11,9 @@ from typing import Literal, Self, get_args
 
 import orjson
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 2 added `end_user_name`; before it, `end_user` was the plain name where a tenant had opted in."""
 
 Status = Literal["settled", "partial", "failed", "unknown"]
 FinishState = Literal[
@@ -49,6 +51,7 @@ class UsageEvent:
     `model_requested` is the client's word, `model_upstream` what the provider was asked for and
     `model_served` what it says it used. `started_at` is RFC 3339 in UTC; `http_status` is the
     provider's, 0 when none came.
+    `end_user` is always a pseudonym; `end_user_name` is who it stands for, where the tenant opted in.
     `status`: settled (the provider finished), partial (it was cut), failed (it refused, or was never
     reached), unknown (the gateway was lost). `usage_source` `none` means that nothing was used.
     """
@@ -86,6 +89,7 @@ class UsageEvent:
     finish_state: FinishState
     usage_source: UsageSource
     tokens: TokenCounts
+    end_user_name: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> bytes:
@@ -100,7 +104,7 @@ class UsageEvent:
             raise UsageEventInvalid(f"not JSON: {error}") from error
         if not isinstance(row, dict):
             raise UsageEventInvalid("not a JSON object")
-        if row.get("schema_version") != SCHEMA_VERSION:
+        if row.get("schema_version") not in READABLE_VERSIONS:
             raise UsageEventInvalid(f"unknown schema_version {row.get('schema_version')!r}")
         try:
             tokens = TokenCounts(**row.pop("tokens"))

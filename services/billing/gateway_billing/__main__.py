@@ -1,4 +1,4 @@
-"""`python -m gateway_billing [serve] | migrate | import-prices FILE...`."""
+"""`python -m gateway_billing [serve] | migrate | import-prices FILE... | erase`."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from gateway_billing import app, commands
+from gateway_billing import app, commands, erase_command
 from gateway_billing.price_file import PriceFileInvalid
 from gateway_billing.settings import BillingSettings, DatabaseSettings
 from gateway_shared import canonical_log
@@ -21,6 +21,14 @@ def main(arguments: list[str]) -> int:
             return uvloop.run(commands.migrate(read_settings(DatabaseSettings, os.environ)))
         if options.command == "import-prices":
             return uvloop.run(commands.import_prices(read_settings(DatabaseSettings, os.environ), options.files))
+        if options.command == "erase":
+            erasing = erase_command.erase(
+                read_settings(DatabaseSettings, os.environ),
+                tenant_id=options.tenant,
+                name=options.end_user,
+                pseudonym=options.pseudonym,
+            )
+            return uvloop.run(erasing)
         settings = read_settings(BillingSettings, os.environ)
     except (SettingsInvalid, PriceFileInvalid) as error:
         print(*error.problems, sep="\n", file=sys.stderr)
@@ -37,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     commands_.add_parser("migrate", help="bring the schema billing up to date, as its owner")
     importing = commands_.add_parser("import-prices", help="import price files; the same content again is nothing")
     importing.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    erasing = commands_.add_parser("erase", help="forget whom a pseudonym stands for, as the owner; amounts stay")
+    erasing.add_argument("--tenant", required=True)
+    whom = erasing.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--end-user", metavar="NAME", help="the id as the tenant's client sends it")
+    whom.add_argument("--pseudonym", help="as in the column end_user")
     return parser
 
 

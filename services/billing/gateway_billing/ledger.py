@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from gateway_billing import statements
+from gateway_billing import end_user_store, statements
 from gateway_billing.database import DataRefused, borrowed
 from gateway_billing.message import PoisonEvent, ReceivedEvent, refused
 from gateway_billing.price_book import PriceBook
@@ -54,6 +54,7 @@ class Ledger:
                 rows = await connection.fetch(statements.INSERT_EVENTS, *map(list, columns))
                 inserted = {row["event_id"] for row in rows}
                 await insert_ratings(connection, [rated for rated in ratings.values() if rated.event_id in inserted])
+                await end_user_store.remember(connection, (event.end_user for event in events if event.end_user))
         except DataRefused as error:
             if len(events) == 1:
                 await self._quarantine([refused(events[0], str(error))])

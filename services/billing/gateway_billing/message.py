@@ -1,7 +1,8 @@
 """From a broker message to events ready for the ledger, each bad one apart from its neighbours. Pure.
 
 A body is NDJSON. What cannot be read is kept as the bytes of its line, with the reason and whatever
-ids could be made out, so that the ledger's account of a producer stays complete.
+ids could be made out, so that the ledger's account of a producer stays complete; an end user's name is
+left out of it, or an erasure would have to change what is kept.
 """
 
 import uuid
@@ -11,11 +12,15 @@ from operator import attrgetter
 
 import orjson
 
+from gateway_billing.end_user import EndUser, without_name
 from gateway_billing.rating import Usage
 from gateway_shared.usage_event import TokenCounts, UsageEvent, UsageEventInvalid
 
 _CONVERTED_COLUMNS = ("event_id", "started_at")
-_PLAIN_COLUMNS = tuple(field.name for field in fields(UsageEvent) if field.name not in (*_CONVERTED_COLUMNS, "tokens"))
+_OF_OTHER_TABLES = ("tokens", "end_user_name")
+_PLAIN_COLUMNS = tuple(
+    field.name for field in fields(UsageEvent) if field.name not in (*_CONVERTED_COLUMNS, *_OF_OTHER_TABLES)
+)
 _TOKEN_COLUMNS = tuple(field.name for field in fields(TokenCounts))
 EVENT_COLUMNS = (*_CONVERTED_COLUMNS, *_PLAIN_COLUMNS, *_TOKEN_COLUMNS)
 """Columns of `billing.event` in the order of `ReceivedEvent.row`."""
@@ -29,7 +34,7 @@ _token_values = attrgetter(*_TOKEN_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
-    """A well-formed event: its raw line, the row it becomes, and what decides its cost."""
+    """A well-formed event: its raw line, the row it becomes, what decides its cost, and whom it names."""
 
     raw: bytes
     event_id: uuid.UUID
@@ -39,6 +44,7 @@ class ReceivedEvent:
     ended_at: datetime
     row: tuple[object, ...]
     usage: Usage
+    end_user: EndUser | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,17 @@ def read_event(line: bytes) -> ReceivedEvent:
         usage_source=event.usage_source,
         tokens=event.tokens,
     )
-    return ReceivedEvent(line, event_id, event.tenant_id, event.producer, event.sequence, ended_at, row, usage)
+    end_user = None
+    if event.end_user and event.end_user_name:
+        end_user = EndUser(event.tenant_id, event.end_user, event.end_user_name)
+    return ReceivedEvent(
+        line, event_id, event.tenant_id, event.producer, event.sequence, ended_at, row, usage, end_user
+    )
 
 
 def refused(event: ReceivedEvent, error: str) -> PoisonEvent:
     """A well-formed event that the database would not take."""
-    return PoisonEvent(event.raw, error, event.tenant_id, event.producer, event.sequence)
+    return PoisonEvent(without_name(event.raw), error, event.tenant_id, event.producer, event.sequence)
 
 
 def _event_id(text: str) -> uuid.UUID:
@@ -126,6 +137,7 @@ def _poison(line: bytes, error: str) -> PoisonEvent:
         return PoisonEvent(line, error)
     if not isinstance(content, dict):
         return PoisonEvent(line, error)
+    line = without_name(line)
     sequence = content.get("sequence")
     is_number = type(sequence) is int and 1 <= sequence < 2**63
     return PoisonEvent(

@@ -1,4 +1,4 @@
-"""`python -m gateway_edge [serve] | migrate | keys create|revoke|list`."""
+"""`python -m gateway_edge [serve] | migrate | keys create|revoke|list | tenants ...`."""
 
 import argparse
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from gateway_edge import __version__, keys_command
+from gateway_edge import __version__, keys_command, tenants_command
 from gateway_edge.settings import DatabaseSettings, EdgeSettings, KeysSettings
 from gateway_shared import canonical_log, migrations, postgres
 from gateway_shared.settings import SettingsInvalid, read_settings
@@ -29,6 +29,10 @@ def main() -> int:
             return _run(_migrate(read_settings(DatabaseSettings, os.environ)))
         if arguments.command == "keys":
             return _run(keys_command.run(arguments, read_settings(KeysSettings, os.environ)))
+        if arguments.command == "tenants" and arguments.action == "pseudonym":
+            return tenants_command.show_pseudonym(arguments, read_settings(KeysSettings, os.environ))
+        if arguments.command == "tenants":
+            return _run(tenants_command.run(arguments, read_settings(DatabaseSettings, os.environ)))
         settings = read_settings(EdgeSettings, os.environ)
     except SettingsInvalid as error:
         sys.stderr.write(f"The edge cannot start:\n{error}\n")
@@ -80,6 +84,7 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("serve", help="the public API (default)")
     commands.add_parser("migrate", help="bring the database schema `edge` up to date, as its owner")
     keys_command.add_arguments(commands.add_parser("keys", help="API keys"))
+    tenants_command.add_arguments(commands.add_parser("tenants", help="what is recorded of a tenant's end users"))
     return parser.parse_args()
 
 

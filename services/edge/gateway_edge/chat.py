@@ -55,7 +55,8 @@ def _call_head(request: web.Request, grant: Grant, chat: ChatRequest, *, relay_u
         stream_options=chat.stream_options,
         relay_usage=relay_usage,
         caller=grant.caller,
-        end_user=_end_user(request, grant, chat.end_user),
+        end_user=_pseudonym(request, grant, chat.end_user),
+        end_user_name=clean(chat.end_user) if grant.plain_end_user_ids else None,
         agent_id=said.agent_id,
         agent_run_id=said.agent_run_id,
         agent_parent_run_id=said.agent_parent_run_id,
@@ -64,11 +65,9 @@ def _call_head(request: web.Request, grant: Grant, chat: ChatRequest, *, relay_u
     )
 
 
-def _end_user(request: web.Request, grant: Grant, named: str | None) -> str | None:
+def _pseudonym(request: web.Request, grant: Grant, named: str | None) -> str | None:
     if not named:
         return None
-    if grant.plain_end_user_ids:
-        return clean(named)
     return pseudonym_of(named, tenant_id=grant.tenant_id, pepper=request.app[SETTINGS].key_pepper.reveal_bytes())
 
 

@@ -12,7 +12,7 @@ import asyncpg
 import orjson
 from prometheus_client import REGISTRY
 
-from gateway_edge import keys_command
+from gateway_edge import keys_command, tenants_command
 from gateway_edge.resources import GRANT_CHANNEL
 from gateway_edge.serve import Edge
 from gateway_edge.settings import EdgeSettings, KeysSettings, Pepper
@@ -55,17 +55,33 @@ async def keys(server: Postgres, *arguments: str, role: str = "operator") -> lis
     """What `python -m gateway_edge keys ...` writes, line by line."""
     parser = argparse.ArgumentParser()
     keys_command.add_arguments(parser)
+    lines: list[str] = []
+    assert await keys_command.run(parser.parse_args(arguments), _command_settings(server, role), lines.append) == 0
+    return lines
+
+
+async def tenants(server: Postgres, *arguments: str) -> list[str]:
+    """What `python -m gateway_edge tenants ...` writes, line by line."""
+    parser = argparse.ArgumentParser()
+    tenants_command.add_arguments(parser)
+    parsed, settings = parser.parse_args(arguments), _command_settings(server, "operator")
+    lines: list[str] = []
+    if parsed.action == "pseudonym":
+        assert tenants_command.show_pseudonym(parsed, settings, lines.append) == 0
+    else:
+        assert await tenants_command.run(parsed, settings, lines.append) == 0
+    return lines
+
+
+def _command_settings(server: Postgres, role: str) -> KeysSettings:
     files = server.tls_files(role)
-    settings = KeysSettings(
+    return KeysSettings(
         tls_ca_file=files.ca_file,
         tls_cert_file=files.cert_file,
         tls_key_file=files.key_file,
         postgres_dsn=server.dsn(role),
         key_pepper=PEPPER,
     )
-    lines: list[str] = []
-    assert await keys_command.run(parser.parse_args(arguments), settings, lines.append) == 0
-    return lines
 
 
 async def make_key(server: Postgres, kind: str, *, tenant: str = "default", plan: str = "standard") -> tuple[str, str]:

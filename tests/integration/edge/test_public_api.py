@@ -16,6 +16,7 @@ from tests.integration.edge.running_edge import (
     as_operator,
     make_key,
     running_stack,
+    tenants,
     total,
 )
 from tests.integration.edge.stand_in_router import COMPLETION, StandInRouter
@@ -104,21 +105,26 @@ async def test_the_router_learns_agent_trace_and_retry(stack: Stack, api_keys: K
     assert (head.traceparent, head.retry_count) == (TRACEPARENT, 1)
 
 
-async def test_an_end_user_is_a_pseudonym_until_the_tenant_opts_in(stack: Stack, edge_database: Postgres) -> None:
+async def test_an_end_user_is_a_pseudonym_and_named_beside_it_once_the_tenant_opts_in(
+    stack: Stack, edge_database: Postgres
+) -> None:
     client, router = stack
     key, _ = await make_key(edge_database, "gw", tenant="plain")
     async with client.post(key, {**GOOD, "user": "bob@example.com"}):
         pass
-    async with as_operator(edge_database) as connection:
-        await connection.execute("UPDATE edge.tenant SET plain_end_user_ids = true WHERE tenant_id = 'plain'")
+    await tenants(edge_database, "end-user-ids", "--tenant", "plain", "plain")
     for _ in range(100):
         async with client.post(key, {**GOOD, "user": "bob@example.com"}):
             pass
-        if router.heads[-1].end_user == "bob@example.com":
+        if router.heads[-1].end_user_name:
             break
-    assert router.heads[-1].end_user == "bob@example.com"
-    assert str(router.heads[0].end_user).startswith("eu_")
-    assert "bob" not in str(router.heads[0].end_user)
+    first, last = router.heads[0], router.heads[-1]
+    assert (first.end_user_name, last.end_user_name) == (None, "bob@example.com")
+    assert str(first.end_user).startswith("eu_")
+    assert first.end_user == last.end_user
+    assert [str(first.end_user)] == await tenants(
+        edge_database, "pseudonym", "--tenant", "plain", "--end-user", "bob@example.com"
+    )
 
 
 async def test_a_key_may_come_as_x_api_key(stack: Stack, api_keys: Keys) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_billing import statements
-from gateway_billing.message import EVENT_COLUMNS, read_message
+from gateway_billing.end_user import EndUser
+from gateway_billing.message import EVENT_COLUMNS, read_message, refused
 from tests.unit.billing.usage_events import usage_event
 
 
@@ -31,7 +32,7 @@ def test_a_row_has_the_columns_in_their_order() -> None:
     assert row["started_at"] == datetime(2026, 11, 23, 19, 0, 0, 1, UTC)
     assert row["stream"] is False
     assert row["input_tokens"] == 9
-    assert row["schema_version"] == 1
+    assert row["schema_version"] == 2
 
 
 def test_the_statement_takes_the_columns_in_the_same_order() -> None:
@@ -47,6 +48,24 @@ def test_a_bad_line_is_kept_as_it_came_beside_its_neighbours() -> None:
     events, poison = read_message(b"\n".join([line(sequence=1), bad, line(sequence=3)]))
     assert [event.sequence for event in events] == [1, 3]
     assert [(one.raw, one.sequence, one.tenant_id) for one in poison] == [(bad, 2, "default")]
+
+
+def test_an_end_users_name_is_beside_the_row_and_never_in_what_is_put_aside() -> None:
+    named = {"end_user": "eu_1", "end_user_name": "bob@example.com"}
+    lines = [line(**named), line(**named, status="happy"), line(**named, schema_version=99)]
+    (event,), poison = read_message(b"\n".join(lines))
+    assert event.end_user == EndUser("default", "eu_1", "bob@example.com")
+    assert "bob@example.com" not in event.row
+    assert [orjson.loads(one.raw)["end_user"] for one in (*poison, refused(event, "too large"))] == ["eu_1"] * 3
+    assert not any(b"bob" in one.raw for one in (*poison, refused(event, "too large")))
+
+
+@pytest.mark.parametrize(
+    "of_one", [{"end_user_name": "bob"}, {"end_user": "eu_1"}, {"end_user": "", "end_user_name": "b"}]
+)
+def test_a_name_without_a_pseudonym_names_nobody(of_one: dict[str, str]) -> None:
+    (event,), poison = read_message(line(**of_one))
+    assert (event.end_user, poison) == (None, [])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_an_event_is_read_back_as_it_was_written() -> None:
         b"",
         b"null",
         b"{}",
-        changed(schema_version=2),
+        changed(schema_version=3),
         changed(status="done"),
         changed(channel="other"),
         changed(tokens={"input_tokens": -1}),
@@ -81,6 +81,12 @@ def test_an_event_is_read_back_as_it_was_written() -> None:
 def test_what_is_not_an_event_is_refused_by_name(data: bytes) -> None:
     with pytest.raises(UsageEventInvalid):
         UsageEvent.from_json(data)
+
+
+def test_an_event_of_the_first_version_is_still_read() -> None:
+    first = {name: value for name, value in orjson.loads(EVENT.to_json()).items() if name != "end_user_name"}
+    event = UsageEvent.from_json(orjson.dumps({**first, "schema_version": 1}))
+    assert (event.schema_version, event.end_user_name) == (1, None)
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
