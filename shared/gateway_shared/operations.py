@@ -1,7 +1,7 @@
 """The operations port of a service: `/health`, `/ready` and `/metrics`, plain HTTP, never public.
 
 `/health` answers 200 while the process can serve at all and tells the state of what it depends on;
-`/ready` answers 503 while work should go elsewhere (starting, draining, a dependency away).
+`/ready` answers 503 while work should go elsewhere: starting, draining, a dependency away that it cannot do without.
 """
 
 import asyncio
@@ -27,12 +27,14 @@ def _of_this_process() -> bytes:
 class Operations:
     """What the operations port tells. `checks` by dependency name; `facts` are added to `/health`.
 
+    `tolerates` says, by dependency name, whether the service can do without that one now: then it is degraded and ready.
     `exposition` gives the service's metrics: of this process, or of all its workers.
     """
 
     service: str
     version: str
     checks: dict[str, Check]
+    tolerates: dict[str, Callable[[], bool]] = field(default_factory=dict)
     facts: Callable[[], dict[str, object]] = field(default=dict)
     exposition: Callable[[], bytes] = _of_this_process
     started: bool = False
@@ -57,17 +59,27 @@ class Operations:
             return type(error).__name__
 
     async def health(self) -> tuple[bool, dict[str, object]]:
+        """Whether it is ready, and the report."""
         problems = await self.problems()
         state = (
             "draining" if self.draining else "starting" if not self.started else "ok" if not problems else "degraded"
         )
-        return state == "ok", {
+        is_ready = self.started and not self.draining and all(self._can_do_without(name) for name in problems)
+        return is_ready, {
             "status": state,
+            "ready": is_ready,
             "service": self.service,
             "version": self.version,
             "checks": {name: problems.get(name, "ok") for name in self.checks},
             **self.facts(),
         }
+
+    def _can_do_without(self, name: str) -> bool:
+        return self.tolerates.get(name, _never)()
+
+
+def _never() -> bool:
+    return False
 
 
 def operations_app(operations: Operations) -> web.Application:

@@ -75,6 +75,7 @@ async def _grants(app: web.Application) -> AsyncIterator[None]:
     )
     compute(metrics.GRANT_CHANNEL_OPEN, channel.opened.is_set)
     app[OPERATIONS].checks["database"] = postgres.database_check(pool)
+    app[OPERATIONS].tolerates["database"] = lambda: cache.can_serve_alone
     try:
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(channel.run())

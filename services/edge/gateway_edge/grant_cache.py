@@ -67,6 +67,12 @@ class GrantCache:
                 return entry.grant
             raise
 
+    @property
+    def can_serve_alone(self) -> bool:
+        """Whether any key would be served if the database were away now."""
+        newest = next(reversed(self._entries.values()), None)  # kept in the order in which they were looked up
+        return newest is not None and self._clock() < newest.looked_up_s + USABLE_FOR_S
+
     def close(self) -> None:
         """Ends lookups that are under way."""
         for task in self._under_way.values():

@@ -1,6 +1,7 @@
 """One health report out of those of all workers. Pure.
 
 status     draining; starting until all were ready once; then ok, or degraded when any worker is not
+ready      when every worker is, which a degraded one may be
 checks     a dependency is ok when every worker finds it so, else what the first one that does not says
 facts      what all workers agree on stands at the top; `workers` has each one's own
 """
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Report = dict[str, object]
-_HEADINGS = ("status", "service", "version", "checks")
+_HEADINGS = ("status", "ready", "service", "version", "checks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class WorkerReport:
     @property
     def status(self) -> str:
         return self.problem if self.report is None else str(self.report["status"])
+
+    @property
+    def is_ready(self) -> bool:
+        return self.report is not None and self.report["ready"] is True
 
     @property
     def checks(self) -> dict[str, str]:
@@ -39,15 +44,24 @@ def merge(
 ) -> tuple[bool, Report]:
     """Whether the service is ready, and what it says of itself."""
     all_ok = all(worker.status == "ok" for worker in workers)
-    status = "draining" if draining else "ok" if all_ok else "degraded" if was_ready else "starting"
-    return status == "ok", {
+    is_ready = not draining and all(worker.is_ready for worker in workers)
+    status = "draining" if draining else "ok" if all_ok else "degraded" if was_ready or is_ready else "starting"
+    return is_ready, {
         "status": status,
+        "ready": is_ready,
         "service": service,
         "version": version,
         "checks": _checks(workers),
         **_common_facts(workers),
         "workers": [
-            {"pid": worker.pid, "status": worker.status, "checks": worker.checks, **worker.facts} for worker in workers
+            {
+                "pid": worker.pid,
+                "status": worker.status,
+                "ready": worker.is_ready,
+                "checks": worker.checks,
+                **worker.facts,
+            }
+            for worker in workers
         ],
     }
 

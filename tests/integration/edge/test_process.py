@@ -167,6 +167,35 @@ async def _ready(session: aiohttp.ClientSession, edge: Process) -> int:
         return answer.status
 
 
+async def test_without_the_database_an_edge_is_ready_as_long_as_it_can_serve_a_key(
+    edge_database: Postgres, api_keys: Keys
+) -> None:
+    async with (
+        StandInRouter().running(edge_database.tls_files("router")) as router,
+        served(edge_database, router) as warm,
+        served(edge_database, router) as cold,
+        aiohttp.ClientSession() as session,
+    ):
+        headers = {"Authorization": f"Bearer {api_keys.gw}"}
+        async with session.get(f"{warm.url}/v1/models", headers=headers) as answer:
+            assert answer.status == 200
+        edge_database.kill()
+        try:
+            assert await _ready(session, warm) == 200
+            assert await _ready(session, cold) == 503
+            async with session.get(f"{warm.ops_url}/health") as answer:
+                health = await answer.json()
+            assert (health["status"], health["ready"]) == ("degraded", True)
+            assert health["checks"]["database"] != "ok"
+            async with session.get(f"{warm.url}/v1/models", headers=headers) as answer:
+                assert answer.status == 200
+        finally:
+            edge_database.start()
+        async with asyncio.timeout(10):
+            while await _ready(session, cold) != 200:
+                continue
+
+
 async def test_no_prompt_and_no_key_is_in_the_log(edge_database: Postgres, api_keys: Keys) -> None:
     headers = {"Authorization": f"Bearer {api_keys.gw}", "Content-Type": "application/json"}
     prompt = {"model": "gpt-4o", "messages": [{"role": "user", "content": "canary-prompt"}]}

@@ -108,6 +108,30 @@ async def test_a_change_of_another_key_or_tenant_leaves_the_entry(cache: GrantCa
     assert database.lookups == 1
 
 
+async def test_it_can_serve_alone_for_five_minutes_from_its_newest_lookup(
+    cache: GrantCache, database: Database, clock: Clock
+) -> None:
+    assert not cache.can_serve_alone
+    database.grants[b"e" * 32] = replace(GRANT, key_id="key_2")
+    await cache.find(DIGEST)
+    clock.now_s += 200
+    await cache.find(b"e" * 32)
+    database.is_away = True
+    clock.now_s += 299
+    assert cache.can_serve_alone
+    assert await cache.find(b"e" * 32)
+    clock.now_s += 2
+    assert not cache.can_serve_alone
+    with pytest.raises(DatabaseUnavailable):
+        await cache.find(b"e" * 32)
+
+
+async def test_an_entry_that_no_longer_holds_does_not_let_it_serve_alone(cache: GrantCache) -> None:
+    await cache.find(DIGEST)
+    cache.forget("default", "key_1")
+    assert not cache.can_serve_alone
+
+
 async def test_a_lookup_that_a_revocation_overtakes_is_not_kept(cache: GrantCache, database: Database) -> None:
     database.gate.clear()
     finding = asyncio.ensure_future(cache.find(DIGEST))

@@ -20,8 +20,8 @@ def test_who_lived_long_is_replaced_at_once_and_pauses_begin_anew() -> None:
     assert restarts.pause_s(lived_s=0.5) == FIRST_PAUSE_S
 
 
-def worker(pid: int, status: str = "ok", **checks: str) -> WorkerReport:
-    report = {"status": status, "service": "s", "version": "1", "checks": checks, "same": 1, "own": pid}
+def worker(pid: int, status: str = "ok", *, ready: bool = True, **checks: str) -> WorkerReport:
+    report = {"status": status, "ready": ready, "service": "s", "version": "1", "checks": checks, "same": 1, "own": pid}
     return WorkerReport(pid, report)
 
 
@@ -36,11 +36,17 @@ def test_a_service_is_ready_when_all_its_workers_are() -> None:
 
 
 def test_one_unwell_worker_degrades_it_and_is_named() -> None:
-    unwell = worker(2, "degraded", database="away", broker="ok")
+    unwell = worker(2, "degraded", ready=False, database="away", broker="ok")
     is_ready, report = merged(worker(1, database="ok", broker="ok"), unwell)
     assert not is_ready
     assert report["status"] == "degraded"
     assert report["checks"] == {"database": "worker 1: away", "broker": "ok"}
+
+
+def test_a_worker_that_can_do_without_what_is_away_leaves_the_service_ready() -> None:
+    is_ready, report = merged(worker(1, database="ok"), worker(2, "degraded", database="away"))
+    assert (is_ready, report["ready"], report["status"]) == (True, True, "degraded")
+    assert [each["ready"] for each in report["workers"]] == [True, True]  # type: ignore[attr-defined]
 
 
 def test_a_lone_workers_checks_stand_as_they_are() -> None:
