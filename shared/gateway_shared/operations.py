@@ -27,7 +27,7 @@ def _of_this_process() -> bytes:
 class Operations:
     """What the operations port tells. `checks` by dependency name; `facts` are added to `/health`.
 
-    `tolerates` says, by dependency name, whether the service can do without that one now: then it is degraded and ready.
+    `tolerates` says, by dependency name, whether the service can do without that one now: degraded, and ready.
     `exposition` gives the service's metrics: of this process, or of all its workers.
     """
 
