@@ -8,11 +8,11 @@ from gateway_billing.consumer import Consumer
 from gateway_billing.database import STATEMENT_TIMEOUT_S
 from gateway_billing.prices import Prices
 from gateway_billing.settings import BillingSettings
-from gateway_billing.upkeep import keep_partitions, keep_prices
+from gateway_billing.upkeep import keep_checkpoints, keep_partitions, keep_prices
 from gateway_shared import canonical_log, postgres
 from gateway_shared.operations import Operations, serve_operations
 
-_POOL_SIZE = 4
+_POOL_SIZE = 5
 
 
 async def serve(settings: BillingSettings) -> None:
@@ -40,7 +40,8 @@ async def serve(settings: BillingSettings) -> None:
     async with serve_operations(operations, settings.ops_host, settings.ops_port):
         canonical_log.info("started", version=__version__)
         async with asyncio.TaskGroup() as tasks:
-            upkeep = [tasks.create_task(keep_prices(prices)), tasks.create_task(keep_partitions(pool))]
+            kept = (keep_prices(prices), keep_partitions(pool), keep_checkpoints(pool))
+            upkeep = [tasks.create_task(one) for one in kept]
             await consumer.run()
             for task in upkeep:
                 task.cancel()

@@ -22,4 +22,5 @@ SELECT_PRICE_VERSIONS = _text("select_price_versions")
 SELECT_PRICES = _text("select_prices")
 COUNT_DEFAULT_PARTITION = "SELECT count(*) FROM billing.event_default"
 ENSURE_PARTITIONS = "SELECT billing.ensure_partitions()"
-"""Both are one function or one table: a file would say no more."""
+ADVANCE_CHECKPOINTS = "SELECT billing.advance_checkpoints()"
+"""Each is one function or one table: a file would say no more."""

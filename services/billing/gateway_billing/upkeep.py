@@ -1,4 +1,4 @@
-"""What the service does beside consuming: partitions made ahead, prices kept current, the default partition watched."""
+"""What the service does beside consuming: partitions made ahead, prices kept current, checkpoints moved on."""
 
 import asyncio
 
@@ -9,8 +9,9 @@ from gateway_shared import canonical_log
 
 PRICES_INTERVAL_S = 5.0
 PARTITIONS_INTERVAL_S = 24 * 3600.0
+CHECKPOINTS_INTERVAL_S = 30.0
 RETRY_S = 5.0
-_PARTITIONS_TIMEOUT_S = 60.0
+_BULK_TIMEOUT_S = 60.0
 
 
 async def keep_prices(prices: Prices) -> None:
@@ -27,11 +28,22 @@ async def keep_partitions(pool: Pool) -> None:
     """For the life of the service: at start and daily."""
     while True:
         try:
-            async with borrowed(pool, timeout_s=_PARTITIONS_TIMEOUT_S) as connection:
-                created = await connection.fetchval(statements.ENSURE_PARTITIONS, timeout=_PARTITIONS_TIMEOUT_S)
+            async with borrowed(pool, timeout_s=_BULK_TIMEOUT_S) as connection:
+                created = await connection.fetchval(statements.ENSURE_PARTITIONS, timeout=_BULK_TIMEOUT_S)
                 metrics.DEFAULT_PARTITION_EVENTS.set(await connection.fetchval(statements.COUNT_DEFAULT_PARTITION))
             canonical_log.info("partitions ensured", created=created)
             await asyncio.sleep(PARTITIONS_INTERVAL_S)
         except (DatabaseAway, DataRefused) as error:
             canonical_log.warning("partitions not ensured", why=str(error))
             await asyncio.sleep(RETRY_S)
+
+
+async def keep_checkpoints(pool: Pool) -> None:
+    """For the life of the service: what is behind a producer's checkpoint is all that its progress costs to tell."""
+    while True:
+        try:
+            async with borrowed(pool, timeout_s=_BULK_TIMEOUT_S) as connection:
+                await connection.execute(statements.ADVANCE_CHECKPOINTS, timeout=_BULK_TIMEOUT_S)
+        except (DatabaseAway, DataRefused) as error:
+            canonical_log.warning("checkpoints not advanced", why=str(error))
+        await asyncio.sleep(CHECKPOINTS_INTERVAL_S)
