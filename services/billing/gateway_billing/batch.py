@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from gateway_billing.message import PoisonEvent, ReceivedEvent, read_message
+from gateway_billing.message import MessageContent, read_message
 from gateway_billing.subscription import Delivery, Subscription
 
 MAX_MESSAGES = 200
@@ -14,18 +14,15 @@ MAX_WAIT_S = 0.05
 @dataclass(slots=True)
 class Batch:
     messages: list[Delivery] = field(default_factory=list)
-    events: list[ReceivedEvent] = field(default_factory=list)
-    poison: list[PoisonEvent] = field(default_factory=list)
+    content: MessageContent = field(default_factory=MessageContent)
 
     @property
     def is_full(self) -> bool:
-        return len(self.messages) >= MAX_MESSAGES or len(self.events) >= MAX_EVENTS
+        return len(self.messages) >= MAX_MESSAGES or len(self.content.events) >= MAX_EVENTS
 
     def add(self, message: Delivery) -> None:
-        events, poison = read_message(message.body)
+        self.content.add(read_message(message.body))
         self.messages.append(message)
-        self.events += events
-        self.poison += poison
 
 
 async def next_batch(subscription: Subscription) -> Batch:

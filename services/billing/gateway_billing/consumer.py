@@ -70,7 +70,7 @@ class Consumer:
             try:
                 batch = await next_batch(subscription)
                 started_s = time.monotonic()
-                recorded = await self._ledger.record(batch.events, batch.poison, self._prices.book)
+                recorded = await self._ledger.record(batch.content, self._prices.book)
                 await subscription.acknowledge(batch.messages)
             except SubscriptionEnded as error:
                 if str(error) != "cancelled by the broker":
@@ -107,8 +107,9 @@ def _tell(batch: Batch, recorded: Recorded, duration_s: float) -> None:
         metrics.USAGE_SOURCE.labels(source).inc(count)
     metrics.UNPRICED_EVENTS.inc(recorded.unpriced)
     metrics.UNPRICED.inc(recorded.unpriced)
+    metrics.MARKS.inc(len(batch.content.marks))
     metrics.BATCH_SECONDS.observe(duration_s)
-    metrics.BATCH_EVENTS.observe(len(batch.events) + len(batch.poison))
+    metrics.BATCH_EVENTS.observe(len(batch.content.events) + len(batch.content.poison))
     freshness_s = _freshness_s(batch)
     if freshness_s is not None:
         metrics.FRESHNESS_SECONDS.observe(freshness_s)
@@ -126,7 +127,7 @@ def _tell(batch: Batch, recorded: Recorded, duration_s: float) -> None:
 
 def _freshness_s(batch: Batch) -> float | None:
     """From the end of the oldest attempt until now, seconds; wall clocks of two machines, so never below 0."""
-    if not batch.events:
+    if not batch.content.events:
         return None
-    oldest = min(event.ended_at for event in batch.events)
+    oldest = min(event.ended_at for event in batch.content.events)
     return max(0.0, (datetime.now(UTC) - oldest).total_seconds())

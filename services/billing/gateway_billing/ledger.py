@@ -11,10 +11,11 @@ import asyncpg
 
 from gateway_billing import end_user_store, statements
 from gateway_billing.database import DataRefused, borrowed
-from gateway_billing.message import PoisonEvent, ReceivedEvent, refused
+from gateway_billing.message import MessageContent, PoisonEvent, ReceivedEvent, newest_marks, refused
 from gateway_billing.price_book import PriceBook
 from gateway_billing.pricing import Unpriced
 from gateway_billing.rating import Rating, rate
+from gateway_shared.producer_mark import ProducerMark
 
 
 @dataclass(slots=True)
@@ -32,37 +33,48 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def record(self, events: Sequence[ReceivedEvent], poison: Sequence[PoisonEvent], book: PriceBook) -> Recorded:
+    async def record(self, content: MessageContent, book: PriceBook) -> Recorded:
         """All of them are durable when this returns. Raises DatabaseAway; what was written then is a duplicate later.
 
         Sorted by event_id, since unsorted batches of several consumers deadlock.
         """
         recorded = Recorded()
-        if events:
-            await self._insert(sorted(events, key=attrgetter("event_id")), book, recorded)
-        if poison:
-            await self._quarantine(poison)
-            recorded.quarantined += len(poison)
+        if content.events or content.marks:
+            events = sorted(content.events, key=attrgetter("event_id"))
+            await self._insert(events, newest_marks(content.marks), book, recorded)
+        if content.poison:
+            await self._quarantine(content.poison)
+            recorded.quarantined += len(content.poison)
         return recorded
 
-    async def _insert(self, events: Sequence[ReceivedEvent], book: PriceBook, recorded: Recorded) -> None:
+    async def _insert(
+        self,
+        events: Sequence[ReceivedEvent],
+        marks: Sequence[ProducerMark],
+        book: PriceBook,
+        recorded: Recorded,
+    ) -> None:
         """One transaction, unless the database refuses a value: then halves, down to the one that is refused."""
         ratings = _ratings(events, book)
         try:
             async with borrowed(self._pool) as connection, connection.transaction():
                 columns = zip(*(event.row for event in events), strict=True)
-                rows = await connection.fetch(statements.INSERT_EVENTS, *map(list, columns))
+                rows = await connection.fetch(statements.INSERT_EVENTS, *map(list, columns)) if events else []
                 inserted = {row["event_id"] for row in rows}
                 await insert_ratings(connection, [rated for rated in ratings.values() if rated.event_id in inserted])
                 await end_user_store.remember(connection, (event.end_user for event in events if event.end_user))
+                await _upsert_marks(connection, marks)
         except DataRefused as error:
+            if not events:
+                raise
             if len(events) == 1:
                 await self._quarantine([refused(events[0], str(error))])
                 recorded.quarantined += 1
+                await self._insert([], marks, book, recorded)
                 return
             middle = len(events) // 2
-            await self._insert(events[:middle], book, recorded)
-            await self._insert(events[middle:], book, recorded)
+            await self._insert(events[:middle], [], book, recorded)
+            await self._insert(events[middle:], marks, book, recorded)
             return
         recorded.inserted += len(inserted)
         recorded.duplicate += len(events) - len(inserted)
@@ -102,6 +114,18 @@ async def insert_ratings(
         [one.rating.price_version for one in rated],
         [one.rating.nano_usd for one in rated],
         [one.rating.reason for one in rated],
+    )
+
+
+async def _upsert_marks(connection: asyncpg.pool.PoolConnectionProxy, marks: Sequence[ProducerMark]) -> None:
+    if not marks:
+        return
+    await connection.execute(
+        statements.UPSERT_MARKS,
+        [mark.producer for mark in marks],
+        [mark.sequence for mark in marks],
+        [mark.closed for mark in marks],
+        [mark.marked_at for mark in marks],
     )
 
 

@@ -1,12 +1,14 @@
 """From a broker message to events ready for the ledger, each bad one apart from its neighbours. Pure.
 
-A body is NDJSON. What cannot be read is kept as the bytes of its line, with the reason and whatever
-ids could be made out, so that the ledger's account of a producer stays complete; an end user's name is
-left out of it, or an erasure would have to change what is kept.
+A body is NDJSON: usage events, and producers' marks among them. What cannot be read is kept as the
+bytes of its line, with the reason and whatever ids could be made out, so that the ledger's account
+of a producer stays complete; an end user's name is left out of it, or an erasure would have to change
+what is kept.
 """
 
 import uuid
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
@@ -14,14 +16,15 @@ import orjson
 
 from gateway_billing.end_user import EndUser, without_name
 from gateway_billing.rating import Usage
+from gateway_shared.producer_mark import ProducerMark, ProducerMarkInvalid, is_producer_mark
 from gateway_shared.usage_event import TokenCounts, UsageEvent, UsageEventInvalid
 
 _CONVERTED_COLUMNS = ("event_id", "started_at")
 _OF_OTHER_TABLES = ("tokens", "end_user_name")
 _PLAIN_COLUMNS = tuple(
-    field.name for field in fields(UsageEvent) if field.name not in (*_CONVERTED_COLUMNS, *_OF_OTHER_TABLES)
+    one.name for one in fields(UsageEvent) if one.name not in (*_CONVERTED_COLUMNS, *_OF_OTHER_TABLES)
 )
-_TOKEN_COLUMNS = tuple(field.name for field in fields(TokenCounts))
+_TOKEN_COLUMNS = tuple(one.name for one in fields(TokenCounts))
 EVENT_COLUMNS = (*_CONVERTED_COLUMNS, *_PLAIN_COLUMNS, *_TOKEN_COLUMNS)
 """Columns of `billing.event` in the order of `ReceivedEvent.row`."""
 
@@ -58,17 +61,55 @@ class PoisonEvent:
     sequence: int | None = None
 
 
-def read_message(body: bytes) -> tuple[list[ReceivedEvent], list[PoisonEvent]]:
-    """Every line of the body is in exactly one of the two lists; an empty body is one poison event."""
-    events: list[ReceivedEvent] = []
-    poison: list[PoisonEvent] = []
+@dataclass(frozen=True, slots=True)
+class MessageContent:
+    """Every line of a message, or of several, in exactly one of the lists."""
+
+    events: list[ReceivedEvent] = field(default_factory=list)
+    marks: list[ProducerMark] = field(default_factory=list)
+    poison: list[PoisonEvent] = field(default_factory=list)
+
+    def add(self, other: "MessageContent") -> None:
+        self.events.extend(other.events)
+        self.marks.extend(other.marks)
+        self.poison.extend(other.poison)
+
+
+def read_message(body: bytes) -> MessageContent:
+    """An empty body is one poison event."""
+    content = MessageContent()
     lines = [line for line in body.split(b"\n") if line.strip()]
     for line in lines or [body]:
         try:
-            events.append(read_event(line))
-        except UsageEventInvalid as error:
-            poison.append(_poison(line, str(error)))
-    return events, poison
+            if is_producer_mark(line):
+                content.marks.append(read_mark(line))
+            else:
+                content.events.append(read_event(line))
+        except (UsageEventInvalid, ProducerMarkInvalid) as error:
+            content.poison.append(_poison(line, str(error)))
+    return content
+
+
+def read_mark(line: bytes) -> ProducerMark:
+    """Raises ProducerMarkInvalid."""
+    mark = ProducerMark.from_json(line)
+    if not _EARLIEST <= mark.marked_at < _LATEST:
+        raise ProducerMarkInvalid("marked_at is of no time in which this gateway ran")
+    return mark
+
+
+def newest_marks(marks: Iterable[ProducerMark]) -> list[ProducerMark]:
+    """One for each producer, in their order, which keeps several consumers from a deadlock."""
+    newest: dict[str, ProducerMark] = {}
+    for mark in marks:
+        known = newest.setdefault(mark.producer, mark)
+        newest[mark.producer] = ProducerMark(
+            producer=mark.producer,
+            sequence=max(known.sequence, mark.sequence),
+            closed=known.closed or mark.closed,
+            marked_at=max(known.marked_at, mark.marked_at),
+        )
+    return [newest[producer] for producer in sorted(newest)]
 
 
 def read_event(line: bytes) -> ReceivedEvent:
@@ -130,7 +171,7 @@ def _end(started_at: datetime, duration_us: int) -> datetime:
 
 
 def _poison(line: bytes, error: str) -> PoisonEvent:
-    """Keeps the ids where the line is at least a JSON object."""
+    """Keeps the ids where the line is at least a JSON object. A mark's sequence is no event's, and is not kept."""
     try:
         content = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -139,7 +180,7 @@ def _poison(line: bytes, error: str) -> PoisonEvent:
         return PoisonEvent(line, error)
     line = without_name(line)
     sequence = content.get("sequence")
-    is_number = type(sequence) is int and 1 <= sequence < 2**63
+    is_number = type(sequence) is int and 1 <= sequence < 2**63 and "producer_mark" not in content
     return PoisonEvent(
         line,
         error,

@@ -8,6 +8,7 @@ USAGE_SOURCE = Counter(
 )
 UNPRICED_EVENTS = Counter("gateway_billing_unpriced_events", "Events inserted for which no price was known")
 UNPRICED = Gauge("gateway_billing_unpriced", "Events in the ledger without a cost, at the last count")
+MARKS = Counter("gateway_billing_producer_marks", "Producers' marks recorded")
 BATCH_SECONDS = Histogram(
     "gateway_billing_batch_seconds",
     "From a batch complete to its acknowledgement, seconds",

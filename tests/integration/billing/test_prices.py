@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway_billing.ledger import Ledger
-from gateway_billing.message import read_event
+from gateway_billing.message import read_message
 from gateway_billing.prices import Prices
 from gateway_shared import postgres
 from tests.integration.billing.conftest import OVERRIDES
@@ -147,7 +147,7 @@ async def test_a_batch_rated_by_the_old_book_while_the_new_one_was_loaded_is_rat
         run_command(env, "import-prices", str(price_file(tmp_path / "p.json", f"book-{model}", [model])))
         await prices.refresh()
         event = usage_event(producer=producer, model_served=model, model_upstream=model)
-        recorded = await Ledger(pool).record([read_event(event.to_json())], [], old_book)
+        recorded = await Ledger(pool).record(read_message(event.to_json()), old_book)
         assert recorded.unpriced == 1
         await prices.refresh()
     (row,) = await attempts_of(ledger_database, producer, count=1)
