@@ -51,7 +51,7 @@ class Process:
             )
 
     def wait_until_ready(self) -> None:
-        wait_until(self._is_ready, within_s=READY_S, what=f"{self.name} is ready")
+        wait_until(self.is_ready, within_s=READY_S, what=f"{self.name} is ready")
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -75,7 +75,7 @@ class Process:
         with urllib.request.urlopen(f"{self.ops_url}/metrics", timeout=10) as response:
             return str(response.read(), "utf-8")
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         assert self.running is not None
         assert self.running.poll() is None, f"{self.name} has ended"
         try:
@@ -100,6 +100,30 @@ def edge_with_routers(stack: Stack, routers: int, **settings: str) -> Iterator[t
         ends.callback(edge.kill)
         edge.wait_until_ready()
         yield edge, behind
+
+
+@contextmanager
+def edges_before_the_router(stack: Stack, edges: int, **settings: str) -> Iterator[list[Process]]:
+    """Further edges of the stack's own router, ended with the block."""
+    with ExitStack() as ends:
+        started = []
+        for number in range(edges):
+            port = free_port_base()
+            changes = {"EDGE_PORT": str(port), "EDGE_OPS_PORT": str(port + 1)}
+            process = Process(stack, "edge", f"edge-{number}", port, {**settings, **changes})
+            process.start()
+            ends.callback(process.kill)
+            started.append(process)
+        for process in started:
+            process.wait_until_ready()
+        yield started
+
+
+def second_on_the_volume(router: Process) -> Process:
+    """Another router of the same instance name with the same journal folder; not started."""
+    port = free_port_base()
+    changes = {"ROUTER_PORT": str(port), "ROUTER_OPS_PORT": str(port + 1)}
+    return Process(router.stack, "router", f"{router.name}-second", port, {**router.changes, **changes})
 
 
 def _router(stack: Stack, number: int, settings: Mapping[str, str]) -> Process:

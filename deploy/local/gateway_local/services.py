@@ -95,6 +95,7 @@ class Services:
             "POSTGRES_DSN": self.dsn("edge"),
             "KEY_PEPPER_FILE": self.home.secrets / "key_pepper",
             "EDGE_PUBLIC_METRICS": 1,
+            "DRAIN_NOTICE_S": self.environ.get("DRAIN_NOTICE_S", 0),  # nobody balances load here
         }
 
     def _billing_settings(self, role: str) -> dict[str, object]:

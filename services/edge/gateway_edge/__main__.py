@@ -48,6 +48,7 @@ def main() -> int:
             ops_host=settings.ops_host,
             ops_port=settings.ops_port,
             drain_s=settings.drain_s,
+            notice_s=settings.drain_notice_s,
             load=partial(_load, settings),
         )
     )

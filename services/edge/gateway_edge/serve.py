@@ -46,9 +46,11 @@ class Edge:
         self.app[OPERATIONS].started = True
 
     async def drain(self) -> None:
-        """Tells the load balancer, takes nothing new, and gives what is in flight DRAIN_S."""
+        """Is unready, and DRAIN_NOTICE_S later takes nothing new and gives what is in flight DRAIN_S."""
         self.app[OPERATIONS].draining = True
         self.app[DRAIN].begun = True
+        # load balancers notice meanwhile, and who has just connected brings a request that would be lost
+        await asyncio.sleep(self._settings.drain_notice_s)
         if self._listener is not None:
             self._listener.close()
         for connection in self._connections():

@@ -67,6 +67,7 @@ class EdgeSettings(KeysSettings):
     requests_per_minute: int = setting("REQUESTS_PER_MINUTE", 600)
     concurrent_requests: int = setting("CONCURRENT_REQUESTS", 50)
     drain_s: float = setting("DRAIN_S", 600.0)
+    drain_notice_s: float = setting("DRAIN_NOTICE_S", 5.0)
 
     def __post_init__(self) -> None:
         problems = []

@@ -1,6 +1,7 @@
 """The process that owns a service: its workers, its public socket and its operations port.
 
-    SIGTERM, SIGINT      every worker drains, then it ends with 0; once more: they do not wait for what is in flight
+    SIGTERM, SIGINT      /ready is 503, every worker drains, then it ends with 0; once more: they do not wait for
+                         what is in flight
     SIGKILL              the kernel kills the workers with it (worker.py)
     a worker dies        another is forked: at once, or after a growing pause when the last one died soon. One that
                          dies before the service was ready ends the service: it would not come up by itself
@@ -43,7 +44,8 @@ class Service:
     """`load` runs once, before the first fork: it imports what is heavy.
 
     `patience_s`: how long new connections wait for a worker that is being replaced, rather than go to the others
-    only; worth it where connections are few and live long.
+    only; worth it where connections are few and live long. `notice_s`: how long a service that stops still takes
+    connections, until whoever sends them has noticed.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Service:
     ops_port: int
     drain_s: float
     patience_s: float = 0.0
+    notice_s: float = 0.0
     load: Callable[[], Work]
 
 
@@ -83,7 +86,7 @@ class _Supervisor:
         self._reactor = Reactor()
         self._public = bound_to(service.host, service.port)
         self._private = bound_to(service.ops_host, service.ops_port)
-        self._is_accepting = False
+        self._is_accepting = self._is_closed = False
         self._patient_until_s = 0.0
         self._slots = [Slot(number, self._reactor, self._hear) for number in range(service.workers)]
         self._to_fork = list(self._slots)
@@ -179,15 +182,21 @@ class _Supervisor:
             self._drain()
         elif not self._is_hurrying:
             self._is_hurrying = True
+            self._close()
             self._tell("hurry")
             self._reactor.call_later(GOODBYE_S, self._kill)
 
     def _drain(self) -> None:
         self._operations.draining = True
         self._to_fork.clear()
-        self._reactor.close(self._public)
         self._tell("drain")
-        self._reactor.call_later(self._service.drain_s + GOODBYE_S, self._kill)
+        self._reactor.call_later(self._service.notice_s, self._close)
+        self._reactor.call_later(self._service.notice_s + self._service.drain_s + GOODBYE_S, self._kill)
+
+    def _close(self) -> None:
+        """Takes no connections any more."""
+        self._is_closed = True
+        self._reactor.close(self._public)
 
     def _tell(self, what: str) -> None:
         for slot in self._running():
@@ -206,7 +215,7 @@ class _Supervisor:
         are_enough = len(there) == len(self._slots) or (
             self._operations.was_ready and bool(there) and time.monotonic() >= self._patient_until_s
         )
-        wanted = len(self._slots) > 1 and not self._operations.draining and are_enough
+        wanted = len(self._slots) > 1 and not self._is_closed and are_enough
         if wanted and not self._is_accepting:
             self._reactor.watch(self._public, self._accept)
         elif not wanted:

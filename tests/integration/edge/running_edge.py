@@ -47,6 +47,7 @@ def edge_settings(server: Postgres, router_url: str, **changes: Any) -> EdgeSett
         router_url=router_url,
         port=0,
         ops_port=0,
+        drain_notice_s=0,
     )
     return replace(settings, **changes)
 

@@ -30,6 +30,7 @@ def environment(server: Postgres, role: str, **settings: str) -> dict[str, str]:
         "TLS_KEY_FILE": str(files.key_file),
         "POSTGRES_DSN": server.dsn(role),
         "KEY_PEPPER": PEPPER.reveal(),
+        "DRAIN_NOTICE_S": "0",
         **settings,
     }
 

@@ -82,10 +82,11 @@ async def until(condition: Any, *, within_s: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def running(*, workers: int = 2, drain_s: int = 20) -> AsyncIterator[Tiny]:
+async def running(*, workers: int = 2, drain_s: int = 20, notice_s: int = 0) -> AsyncIterator[Tiny]:
     port, ops_port = free_ports(2)
+    arguments = map(str, (workers, port, ops_port, drain_s, notice_s))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), *map(str, (workers, port, ops_port, drain_s)), stdout=asyncio.subprocess.DEVNULL
+        sys.executable, str(PROGRAM), *arguments, stdout=asyncio.subprocess.DEVNULL
     )
     tiny = Tiny(process, port, ops_port)
     try:
@@ -166,6 +167,16 @@ async def test_sigterm_lets_requests_finish_and_ends_with_0(workers: int) -> Non
             await tiny.get()
         assert tiny.process.returncode is None
         assert b"done" in await request.finish()
+        async with asyncio.timeout(5):
+            assert await tiny.process.wait() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_service_that_stops_takes_connections_until_that_was_noticed(workers: int) -> None:
+    async with running(workers=workers, notice_s=1) as tiny:
+        tiny.process.terminate()
+        await until(lambda: _is_draining(tiny), within_s=0.5)
+        assert await tiny.get()
         async with asyncio.timeout(5):
             assert await tiny.process.wait() == 0
 

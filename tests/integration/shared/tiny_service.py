@@ -63,6 +63,7 @@ def load() -> Work:
             worker.announce(operations)
             await worker.stopping.wait()
             operations.draining = True
+            await asyncio.sleep(NOTICE_S)
             worker.listener.close()
             hurrying = asyncio.ensure_future(worker.hurrying.wait())
             while in_flight and not hurrying.done():
@@ -78,7 +79,7 @@ def load() -> Work:
 
 
 if __name__ == "__main__":
-    WORKERS, PORT, OPS_PORT, DRAIN_S = (int(argument) for argument in sys.argv[1:])
+    WORKERS, PORT, OPS_PORT, DRAIN_S, NOTICE_S = (int(argument) for argument in sys.argv[1:])
     canonical_log.configure("tiny")
     sys.exit(
         supervise(
@@ -91,6 +92,7 @@ if __name__ == "__main__":
                 ops_host="127.0.0.1",
                 ops_port=OPS_PORT,
                 drain_s=DRAIN_S,
+                notice_s=NOTICE_S,
                 load=load,
             )
         )
