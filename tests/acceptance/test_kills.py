@@ -1,4 +1,7 @@
-"""SIGKILL of each part under 50 open streams: the ledger ends exact, judged by the simulator and the clients."""
+"""SIGKILL of each part behind the router under 50 open streams: the ledger ends exact, and no client notices.
+
+The router's own kills are in test_router_kills.
+"""
 
 import asyncio
 import os
@@ -81,7 +84,7 @@ def received_by_simulator(stack: Stack, markers: set[str]) -> dict[str, Row]:
     return {entry["marker"]: entry for entry in entries}
 
 
-@pytest.mark.parametrize("victim", ["billing", "rabbitmq", "postgres", "router"])
+@pytest.mark.parametrize("victim", ["billing", "rabbitmq", "postgres"])
 async def test_the_ledger_is_exact_after_a_sigkill_under_fifty_streams(
     stack: Stack, ledger: Ledger, victim: str
 ) -> None:
@@ -114,7 +117,4 @@ async def test_the_ledger_is_exact_after_a_sigkill_under_fifty_streams(
             assert row is None or row["cost_nano_usd"] == 0
 
     completed = sum(outcome.complete for outcome in outcomes)
-    if victim == "router":
-        assert completed < STREAMS, "no stream was cut: the kill came too late to show anything"
-    else:
-        assert completed == STREAMS, f"killing {victim} is no business of a client's"
+    assert completed == STREAMS, f"killing {victim} is no business of a client's"
