@@ -4,6 +4,7 @@ They are the runner's own (deploy/local), so a test meets what `make start` star
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,11 +32,15 @@ STOP_TIMEOUT_S = 20.0
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Below the range for outgoing connections: one of those must not take the port of a server that is down."""
+    with ExitStack() as sockets:
+        ports: list[int] = []
+        while len(ports) < count:
+            port = random.randrange(20_000, 32_000)
+            with suppress(OSError):  # somebody listens there
+                sockets.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
+        return ports
 
 
 def private_folder() -> Path:
@@ -94,7 +100,17 @@ class RunningServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        self._process = process = self._command().start(self.log)
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """In the main thread only: the process ends with the thread that began it (PR_SET_PDEATHSIG)."""
+        self._process = self._command().start(self.log)
+
+    def wait_until_ready(self) -> None:
+        """From any thread."""
+        process = self._process
+        assert process is not None
 
         def is_ready() -> bool:
             assert process.poll() is None, f"{self._name} ended while starting:\n{self.log.read_text()[-3000:]}"
@@ -175,10 +191,10 @@ class RabbitMq(RunningServer):
         """Runs rabbitmqctl against this node (about a second)."""
         return self._server.control_command(*arguments).run()
 
-    def start(self) -> None:
+    def launch(self) -> None:
         if self._epmd is None:
             self._epmd = self._server.epmd_command().start(self.log)
-        super().start()
+        super().launch()
 
     def stop(self) -> None:
         super().stop()

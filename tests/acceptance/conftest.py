@@ -1,10 +1,16 @@
 """One stack with the simulator for all acceptance tests, and the ledger as the billing team reads it."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from gateway_local.first_steps import PRICE_OVERRIDES
 
+from gateway_router.price_export import export_prices
 from tests.acceptance.ledger import Ledger
+from tests.acceptance.owned_stack import OwnedStack, owned_stack
+from tests.acceptance.price_list import PriceList
 from tests.acceptance.stack import Stack, running_stack
 
 
@@ -17,3 +23,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def ledger(stack: Stack) -> Ledger:
     return Ledger(stack.run["postgres_dsn"])
+
+
+@pytest.fixture(scope="session")
+def owned() -> Iterator[OwnedStack]:
+    """For faults that `stack` mends by itself; who breaks it makes it whole again."""
+    with owned_stack() as owned:
+        yield owned
+
+
+@pytest.fixture
+def owned_ledger(owned: OwnedStack) -> Ledger:
+    return Ledger(owned.run["postgres_dsn"])
+
+
+@pytest.fixture(scope="session")
+def prices() -> PriceList:
+    """Of the price files that a stack imports."""
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "prices.json"
+        export_prices(exported)
+        return PriceList(exported, PRICE_OVERRIDES)

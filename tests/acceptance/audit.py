@@ -1,0 +1,128 @@
+"""Whether a ledger is exact: judged by what clients saw and what the simulator received, priced anew.
+
+The gateway's own counters have no say. One call that reached the provider is one row; a row beyond those must say that
+it cost nothing; an answer that a client got in full is settled with the provider's own tokens, to the nano-dollar.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.acceptance.ledger import Ledger, Row
+from tests.acceptance.price_list import TOKEN_COLUMNS, PriceList
+from tests.acceptance.stack import get_json
+from tests.acceptance.traffic import Outcome
+
+ROWS_WITHIN_S = 60.0
+POLL_S = 0.25
+_SETTLED_BY_PROVIDER = ("provider", "drained")
+_NOTHING_USED = ("unknown", "none")
+
+_ROWS = f"""
+    SELECT agent_run_id, event_id, status, finish_state, usage_source, price_provider, model_served, model_upstream,
+           cost_nano_usd, {", ".join(TOKEN_COLUMNS)}
+    FROM billing.attempts WHERE agent_run_id = ANY($1)
+"""
+_GAPS = """
+    SELECT producer, max(sequence) - count(DISTINCT sequence) AS missing, count(*) - count(DISTINCT sequence) AS doubled
+    FROM billing.attempts GROUP BY producer HAVING max(sequence) <> count(*)
+"""
+
+
+@dataclass
+class Audit:
+    """Counts, and the markers of the requests with which something is wrong."""
+
+    asked: int = 0
+    answered: int = 0
+    provider_calls: int = 0
+    rows: int = 0
+    duplicates: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    wrong_cost: list[str] = field(default_factory=list)
+    gaps: list[Row] = field(default_factory=list)
+    """Producers whose numbers have a gap or a double in the ledger."""
+
+    @property
+    def is_exact(self) -> bool:
+        return not (self.duplicates or self.missing or self.wrong_cost or self.gaps)
+
+    def __str__(self) -> str:
+        return (
+            f"asked {self.asked}, answered {self.answered}, provider calls {self.provider_calls}, "
+            f"ledger {self.rows}, duplicates {len(self.duplicates)}, missing {len(self.missing)}, "
+            f"wrong cost {len(self.wrong_cost)}, producers with gaps {len(self.gaps)}"
+        )
+
+
+async def audit(
+    ledger: Ledger,
+    simulator_url: str,
+    outcomes: Sequence[Outcome],
+    prices: PriceList,
+    *,
+    within_s: float = ROWS_WITHIN_S,
+) -> Audit:
+    """Once the ledger has a row for every call, or after `within_s`; prints what it found."""
+    markers = {outcome.marker for outcome in outcomes}
+    calls = await _calls_of(simulator_url, markers)
+    rows = await _rows_of(ledger, markers, calls, within_s)
+    found = Audit(asked=len(outcomes), provider_calls=sum(map(len, calls.values())), rows=sum(map(len, rows.values())))
+    for outcome in outcomes:
+        found.answered += outcome.complete
+        judge(found, outcome, calls.get(outcome.marker, []), rows.get(outcome.marker, []), prices)
+    found.gaps = await ledger.query(_GAPS)
+    print(found)
+    return found
+
+
+def judge(found: Audit, outcome: Outcome, calls: Sequence[Row], rows: Sequence[Row], prices: PriceList) -> None:
+    """Adds to `found` what is wrong with one request's rows."""
+    free = [row for row in rows if row["cost_nano_usd"] == 0 and row["usage_source"] in _NOTHING_USED]
+    surplus = len(rows) - len(calls)
+    found.missing += [outcome.marker] * max(0, -surplus)
+    found.duplicates += [outcome.marker] * max(0, surplus - len(free))
+    told = [call["usage"] for call in calls]
+    is_right = all(_is_priced_right(row, prices) and _is_as_told(row, told) for row in rows)
+    if outcome.complete:
+        settled = [row for row in rows if row["status"] == "settled" and row["usage_source"] in _SETTLED_BY_PROVIDER]
+        is_right = is_right and len(settled) == 1
+    if rows and not is_right:
+        found.wrong_cost.append(outcome.marker)
+
+
+def _is_priced_right(row: Row, prices: PriceList) -> bool:
+    if row["usage_source"] in _NOTHING_USED and not any(row[name] for name in TOKEN_COLUMNS):
+        return bool(row["cost_nano_usd"] == 0)
+    model = row["model_served"] or row["model_upstream"]
+    return bool(row["cost_nano_usd"] == prices.cost_nano_usd(row["price_provider"], model, row))
+
+
+def _is_as_told(row: Row, told: Iterable[Mapping[str, int] | None]) -> bool:
+    """The provider's own tokens, where the row says that they are."""
+    tokens = {name: row[name] for name in TOKEN_COLUMNS}
+    return row["usage_source"] not in _SETTLED_BY_PROVIDER or any(tokens == usage for usage in told)
+
+
+async def _calls_of(simulator_url: str, markers: set[str]) -> dict[str, list[Row]]:
+    calls: dict[str, list[Row]] = defaultdict(list)
+    for entry in await asyncio.to_thread(get_json, f"{simulator_url}/simulator/requests"):
+        if entry["marker"] in markers:
+            calls[entry["marker"]].append(entry)
+    return calls
+
+
+async def _rows_of(
+    ledger: Ledger, markers: set[str], calls: Mapping[str, Sequence[Row]], within_s: float
+) -> dict[str, list[Row]]:
+    deadline_s = time.monotonic() + within_s
+    while True:
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for row in await ledger.query(_ROWS, sorted(markers)):
+            rows[row["agent_run_id"]].append(row)
+        is_whole = all(len(rows[marker]) >= len(of_one) for marker, of_one in calls.items())
+        if is_whole or time.monotonic() > deadline_s:
+            return rows
+        await asyncio.sleep(POLL_S)
