@@ -62,15 +62,17 @@ def _take_over(folder: JournalFolder) -> Publication | None:
 
 def closed_publication(folder: JournalFolder, cursor: Cursor) -> Publication:
     """Of a journal that nothing is appended to any more."""
-    last = list_segments(folder.path)[-1]
     extent = closed_extent(folder, cursor)
     publication = Publication(folder, cursor, lambda: extent)
-    written_ago_s = max(0.0, time.time() - last.path.stat().st_mtime)
-    publication.age.appended(extent.last_sequence, now_s=time.monotonic() - written_ago_s)
+    segments = list_segments(folder.path)
+    if publication.unpublished > 0 and segments:
+        written_ago_s = max(0.0, time.time() - segments[-1].path.stat().st_mtime)
+        publication.age.appended(extent.last_sequence, now_s=time.monotonic() - written_ago_s)
     return publication
 
 
 def closed_extent(folder: JournalFolder, cursor: Cursor) -> Extent:
     assert cursor.last_sequence is not None
-    last = list_segments(folder.path)[-1]
-    return Extent(Position(last.number, last.size_bytes), cursor.last_sequence, is_closed=True)
+    segments = list_segments(folder.path)
+    end = Position(segments[-1].number, segments[-1].size_bytes) if segments else cursor.position
+    return Extent(end, cursor.last_sequence, is_closed=True)

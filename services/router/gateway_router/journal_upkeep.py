@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from gateway_router.adoption import Adoption, closed_extent
@@ -10,7 +11,7 @@ from gateway_router.journal import Journal
 from gateway_router.journal.cursor import Cursor
 from gateway_router.journal.recovery import close_folder
 from gateway_router.ledger_progress import LedgerProgress
-from gateway_router.metering_metrics import OLDEST_UNPUBLISHED_S, UNPUBLISHED
+from gateway_router.metering_metrics import OLDEST_UNPUBLISHED_S, UNACCOUNTED, UNPUBLISHED
 from gateway_router.publication import Extent, Publication
 from gateway_router.publisher import Publisher
 from gateway_router.retention import expired_folders, prune_folder, removable_segments, remove_segments
@@ -19,6 +20,7 @@ from gateway_shared.errors import DatabaseUnavailable, JournalUnavailable
 from gateway_shared.multiprocess_metrics import compute
 
 CURSOR_EVERY_S = 1.0
+MARK_EVERY_S = 5.0
 ADOPT_EVERY_S = 5.0
 RETENTION_EVERY_S = 60.0
 
@@ -41,8 +43,9 @@ class JournalUpkeep:
             journal.folder, Cursor(), self._own_extent, scan_from=lambda: journal.oldest_open_segment
         )
         publisher.add(self._own)
-        journal.on_durable = self._note_durable
+        journal.on_durable = partial(publisher.note_growth, self._own)
         compute(UNPUBLISHED, lambda: publisher.unpublished)
+        compute(UNACCOUNTED, lambda: publisher.unaccounted)
         compute(OLDEST_UNPUBLISHED_S, self._oldest_unpublished_s)
 
     async def run(self) -> None:
@@ -50,6 +53,7 @@ class JournalUpkeep:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publisher.run())
             tasks.create_task(_every(CURSOR_EVERY_S, self.save_cursors))
+            tasks.create_task(_every(MARK_EVERY_S, self.mark))
             tasks.create_task(_every(ADOPT_EVERY_S, self.adopt))
             tasks.create_task(_every(RETENTION_EVERY_S, self.remove_expired))
 
@@ -96,6 +100,9 @@ class JournalUpkeep:
                     publication.close()
                     publication.folder.release()
 
+    async def mark(self) -> None:
+        self._publisher.want_marks()
+
     async def adopt(self) -> None:
         for publication in await asyncio.to_thread(self._adoption.adopt):
             self._publisher.add(publication)
@@ -129,15 +136,11 @@ class JournalUpkeep:
             return
         extent = closed_extent(self._journal.folder, cursor)
         self._own.extent = lambda: extent
-        self._publisher.wake()
+        self._publisher.note_growth(self._own)
 
     def _own_extent(self) -> Extent:
         journal = self._journal
         return Extent(journal.durable, journal.durable_sequence, is_closed=False)
-
-    def _note_durable(self) -> None:
-        self._own.note_growth()
-        self._publisher.wake()
 
     def _oldest_unpublished_s(self) -> float:
         now_s = time.monotonic()

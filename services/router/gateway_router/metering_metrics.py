@@ -27,7 +27,16 @@ UNPUBLISHED = Gauge(
 OLDEST_UNPUBLISHED_S = Gauge(
     "gateway_usage_oldest_unpublished_seconds", "Age of the oldest unconfirmed event.", multiprocess_mode="livemax"
 )
-PUBLISHED = Counter("gateway_usage_published_events", "Events that the broker confirmed.")
+PRODUCED = Counter(
+    "gateway_usage_produced_events",
+    "Events to publish: settled here, or found unpublished in a dead process's journal.",
+)
+PUBLISHED = Counter("gateway_usage_published_events", "Events that the broker confirmed, each counted once.")
+UNACCOUNTED = Gauge(
+    "gateway_usage_unaccounted_events",
+    "Produced, less published, less unpublished, of the living processes: not 0 when a journal was damaged.",
+    multiprocess_mode="livesum",
+)
 PUBLISHES = Counter(
     "gateway_usage_publishes",
     "Messages published, by result: confirmed, unroutable, refused, timeout, lost (the connection).",

@@ -9,7 +9,7 @@ import random
 from collections import deque
 
 from gateway_router.broker_link import BrokerLink, PublishFailed, open_link
-from gateway_router.metering_metrics import BROKER_CONNECTED, PUBLISHED, PUBLISHES
+from gateway_router.metering_metrics import BROKER_CONNECTED, PRODUCED, PUBLISHED, PUBLISHES
 from gateway_router.publication import MAX_BATCH_EVENTS, Batch, Publication
 from gateway_shared import canonical_log
 from gateway_shared.tls import TlsFiles
@@ -31,23 +31,38 @@ class Publisher:
         self._url = url
         self._files = files
         self._outstanding_events = 0
+        self._unconfirmed_events = 0
         self._failures = 0
         self._changed = asyncio.Event()
         self._moved = asyncio.Event()
 
     def add(self, publication: Publication) -> None:
         self.publications.append(publication)
-        self.wake()
+        self.note_growth(publication)
 
     def remove(self, publication: Publication) -> None:
         self.publications.remove(publication)
 
-    def wake(self) -> None:
+    def note_growth(self, publication: Publication) -> None:
+        """There is more to publish."""
+        events = publication.note_growth()
+        self._unconfirmed_events += events
+        PRODUCED.inc(events)
+        self._changed.set()
+
+    def want_marks(self) -> None:
+        for publication in self.publications:
+            publication.want_mark()
         self._changed.set()
 
     @property
     def unpublished(self) -> int:
         return sum(publication.unpublished for publication in self.publications)
+
+    @property
+    def unaccounted(self) -> int:
+        """Produced, but neither confirmed nor in a journal: 0, or a journal was damaged (RELIABILITY: I5)."""
+        return self._unconfirmed_events - self.unpublished
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -102,9 +117,10 @@ class Publisher:
         await link.publish(batch.body, message_id=batch.message_id)
         self._failures = 0
         self._outstanding_events -= batch.events
-        batch.publication.confirm(batch)
+        confirmed_events = batch.publication.confirm(batch)
+        self._unconfirmed_events -= confirmed_events
+        PUBLISHED.inc(confirmed_events)
         PUBLISHES.labels(result="confirmed").inc()
-        PUBLISHED.inc(batch.events)
         self._moved.set()
         self._changed.set()
 

@@ -41,7 +41,10 @@ def expired_folders(journal_dir: Path, *, older_than_s: float) -> dict[str, Path
     found = {}
     for path in boot_folders(journal_dir):
         cursor = Cursor.load(path)
-        if cursor.is_finished and removable_segments(path, cursor, older_than_s=older_than_s):
+        if not cursor.is_finished:
+            continue
+        is_empty = not list_segments(path)  # a crash kept the folder itself from being removed
+        if is_empty or removable_segments(path, cursor, older_than_s=older_than_s):
             found[f"{path.parent.name}/{path.name}"] = path
     return found
 

@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from gateway_billing import queues
 from gateway_shared import broker
+from gateway_shared.producer_mark import ProducerMark, is_producer_mark
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
 from tests.servers import RabbitMq
 
@@ -17,7 +18,10 @@ TIMEOUT_S = 10.0
 
 
 class LedgerQueue:
+    """`marks` are the producers' marks that came between the events."""
+
     def __init__(self, server: RabbitMq) -> None:
+        self.marks: list[ProducerMark] = []
         self._server = server
 
     async def declare(self) -> None:
@@ -53,7 +57,7 @@ class LedgerQueue:
         try:
             async with asyncio.timeout(timeout_s), self._messages() as messages:
                 async for message in messages:
-                    lines = [orjson.loads(line) for line in message.body.splitlines()]
+                    lines = [orjson.loads(line) for line in message.body.splitlines() if not self._is_mark(line)]
                     events += lines
                     missing -= {line["event_id"] for line in lines}
                     await message.ack()
@@ -63,10 +67,32 @@ class LedgerQueue:
             raise AssertionError(f"{len(missing)} of {len(event_ids)} events did not arrive") from None
         return events
 
+    async def take_closing_mark(self, producer: str) -> ProducerMark:
+        """What comes before it leaves the queue too."""
+        while True:
+            closing = [mark for mark in self.marks if mark.closed and mark.producer == producer]
+            if closing:
+                return closing[0]
+            await self.take_message()
+
+    async def take_message(self) -> None:
+        """One more; its marks are in `marks`."""
+        async with asyncio.timeout(TIMEOUT_S), self._messages(prefetch=1) as messages:
+            message = await anext(messages)
+            for line in message.body.splitlines():
+                self._is_mark(line)
+            await message.ack()
+
+    def _is_mark(self, line: bytes) -> bool:
+        if not is_producer_mark(line):
+            return False
+        self.marks.append(ProducerMark.from_json(line))
+        return True
+
     @asynccontextmanager
-    async def _messages(self) -> AsyncIterator[AsyncIterator[AbstractIncomingMessage]]:
+    async def _messages(self, *, prefetch: int = 100) -> AsyncIterator[AsyncIterator[AbstractIncomingMessage]]:
         async with self._channel() as channel:
-            await channel.set_qos(prefetch_count=100)
+            await channel.set_qos(prefetch_count=prefetch)
             async with (await channel.get_queue(LEDGER_QUEUE)).iterator() as messages:
                 yield messages
 

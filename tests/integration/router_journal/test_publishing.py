@@ -63,6 +63,21 @@ async def test_an_event_reaches_the_queue_within_50_ms(open_router: OpenMetering
         assert sorted(delays_s)[10] < 0.05
 
 
+async def test_a_live_producer_says_every_few_seconds_how_far_it_has_come(
+    open_router: OpenMetering, ledger_queue: LedgerQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_router.journal_upkeep.MARK_EVERY_S", 0.2)
+    async with open_router() as metering:
+        await calls(metering, 250)
+        await until(lambda: is_published(metering), what="everything published")
+        while max((mark.sequence for mark in ledger_queue.marks), default=0) < 250:
+            await ledger_queue.take_message()
+        await calls(metering, 1)
+        while max(mark.sequence for mark in ledger_queue.marks) < 251:
+            await ledger_queue.take_message()
+    assert not any(mark.closed for mark in ledger_queue.marks)
+
+
 async def test_a_broker_killed_with_events_in_flight_loses_none(
     open_router: OpenMetering, ledger_queue: LedgerQueue, rabbitmq_server: RabbitMq
 ) -> None:
@@ -133,13 +148,18 @@ async def test_what_a_process_left_behind_is_published_by_the_next(
         await until(lambda: usage(metering)["adopted_journals"] == 0, what="the old journal finished")
     left = [event for event in events if event["producer"] == producer]
     assert [event["sequence"] for event in left] == list(range(1, 302))
+    mark = await ledger_queue.take_closing_mark(producer)
+    assert (mark.sequence, mark.closed) == (301, True)
     assert [event["status"] for event in left if event["event_id"] == cut_off] == ["unknown"]
 
 
 async def test_a_clean_end_leaves_nothing_to_publish(open_router: OpenMetering, ledger_queue: LedgerQueue) -> None:
     async with open_router() as metering:
         ids = await calls(metering, 300)
+        producer = metering.journal.producer
     async with open_router() as metering:
         assert set(await ledger_queue.take(ids)) == ids
+        mark = await ledger_queue.take_closing_mark(producer)
+        assert (mark.sequence, mark.closed) == (300, True)
         ids = await calls(metering, 1)
         assert await ledger_queue.take(ids) == dict.fromkeys(ids, 1)

@@ -10,6 +10,7 @@ from gateway_router.journal import Journal
 from gateway_router.journal.cursor import Cursor
 from gateway_router.journal.folder import JournalFolder
 from gateway_router.publication import MAX_BATCH_EVENTS, Batch, Extent, Publication
+from gateway_shared.producer_mark import ProducerMark
 from tests.unit.router_journal.events import intent, settled
 
 
@@ -109,3 +110,74 @@ async def test_what_is_read_as_it_is_written_crosses_from_segment_to_segment(
         sequences += [batch.last_sequence for batch in all_batches(publication)]
     assert journal.durable.segment > 2
     assert sequences == list(range(1, 61))
+
+
+async def test_a_mark_travels_behind_the_events_it_covers_when_one_is_wanted(
+    journal: Journal, publication: Publication
+) -> None:
+    publication.want_mark()
+    assert publication.next_batch() is None, "no event, no mark"
+    await settle(journal, 150)
+    first, second = all_batches(publication)
+    assert (sequence_marked(first), sequence_marked(second)) == (100, None)
+    publication.want_mark()
+    (alone,) = all_batches(publication)
+    assert (alone.events, sequence_marked(alone)) == (0, 150)
+    for batch in (first, second, alone):
+        publication.confirm(batch)
+    publication.want_mark()
+    assert publication.next_batch() is None, "it would say nothing new"
+    assert not publication.has_backlog
+
+
+async def test_a_mark_that_was_not_confirmed_is_sent_again(journal: Journal, publication: Publication) -> None:
+    await settle(journal, 20)
+    publication.want_mark()
+    (batch,) = all_batches(publication)
+    assert sequence_marked(batch) == 20
+    publication.rewind()
+    (batch,) = all_batches(publication)
+    assert sequence_marked(batch) == 20
+
+
+async def test_a_closed_journal_ends_with_a_mark_and_is_not_finished_before_it_arrived(
+    journal: Journal, publication: Publication
+) -> None:
+    await settle(journal, 120)
+    await journal.close()
+    publication.extent = lambda: Extent(journal.durable, 120, is_closed=True)
+    first, second = all_batches(publication)
+    assert (sequence_marked(first), sequence_marked(second)) == (None, 120)
+    assert second.mark is not None
+    assert second.mark.closed
+    publication.confirm(first)
+    assert publication.has_backlog
+    assert not publication.cursor.is_finished
+    publication.confirm(second)
+    assert publication.cursor.is_finished
+    assert not publication.has_backlog
+
+    publication.cursor.save(journal.folder.path)
+    resumed = Publication(journal.folder, Cursor.load(journal.folder.path), publication.extent)
+    assert resumed.next_batch() is None, "said once"
+
+
+async def test_events_that_arrived_without_their_closing_mark_get_it_from_the_next_process(
+    journal: Journal, publication: Publication
+) -> None:
+    await settle(journal, 20)
+    await journal.close()
+    closed = Cursor(journal.durable, 20, 0, 20)
+    resumed = Publication(journal.folder, closed, lambda: Extent(journal.durable, 20, is_closed=True))
+    (batch,) = all_batches(resumed)
+    assert (batch.events, sequence_marked(batch)) == (0, 20)
+
+
+def sequence_marked(batch: Batch) -> int | None:
+    """Of the mark on the message's last line."""
+    last = batch.body.rsplit(b"\n", 1)[-1]
+    if batch.mark is None:
+        assert b"producer_mark" not in batch.body
+        return None
+    assert ProducerMark.from_json(last) == batch.mark
+    return batch.mark.sequence

@@ -158,7 +158,7 @@ async def test_a_closed_and_published_folder_is_not_taken_again(tmp_path: Path) 
     folder = adopted(path)
     cursor = close_folder(folder)
     assert cursor.last_sequence == 3
-    Cursor(cursor.position, 3, 0, 3).save(path)
+    Cursor(cursor.position, 3, 0, 3, is_marked=True).save(path)
     folder.release()
     before = sorted(path.iterdir())
     assert Adoption(tmp_path).adopt() == []

@@ -87,7 +87,7 @@ async def test_a_closed_folder_goes_when_the_ledger_has_all_of_it(tmp_path: Path
     closed = close_folder(journal.folder)
     assert expired_folders(tmp_path, older_than_s=NOW_S) == {}
     last = list_segments(path)[-1]
-    Cursor(Position(last.number, last.size_bytes), 12, 0, closed.last_sequence).save(path)
+    Cursor(Position(last.number, last.size_bytes), 12, 0, closed.last_sequence, is_marked=True).save(path)
     assert expired_folders(tmp_path, older_than_s=NOW_S) == {"r1/b1": path}
     prune_folder(path, ledger_has=12, older_than_s=NOW_S)
     assert path.exists(), "its lock is still held"
@@ -95,4 +95,26 @@ async def test_a_closed_folder_goes_when_the_ledger_has_all_of_it(tmp_path: Path
     await asyncio.to_thread(prune_folder, path, ledger_has=11, older_than_s=NOW_S)
     assert [segment.number for segment in list_segments(path)] == [last.number]
     prune_folder(path, ledger_has=12, older_than_s=NOW_S)
+    assert not path.exists()
+
+
+async def test_a_closed_folder_stays_until_its_end_is_marked(tmp_path: Path, journal: Journal) -> None:
+    await journal.close()
+    closed = close_folder(journal.folder)
+    last = list_segments(journal.folder.path)[-1]
+    Cursor(Position(last.number, last.size_bytes), 12, 0, closed.last_sequence).save(journal.folder.path)
+    journal.folder.release()
+    assert expired_folders(tmp_path, older_than_s=NOW_S) == {}
+
+
+async def test_a_folder_that_a_crash_left_without_segments_goes_too(tmp_path: Path, journal: Journal) -> None:
+    await journal.close()
+    path = journal.folder.path
+    closed = close_folder(journal.folder)
+    for segment in list_segments(path):
+        segment.path.unlink()
+    Cursor(Position(), 12, 0, closed.last_sequence, is_marked=True).save(path)
+    journal.folder.release()
+    assert expired_folders(tmp_path, older_than_s=NOW_S) == {"r1/b1": path}
+    prune_folder(path, ledger_has=0, older_than_s=NOW_S)
     assert not path.exists()

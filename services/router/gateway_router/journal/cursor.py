@@ -20,18 +20,20 @@ class Cursor:
     """`position` and `sequence`: up to where the broker has confirmed everything.
 
     `scan_from` is the segment from which on calls may be open. `last_sequence` is the producer's
-    last one, known once its journal is closed; nothing is appended behind it.
+    last one, known once its journal is closed; nothing is appended behind it. `is_marked`: the broker
+    has confirmed the mark that says so.
     """
 
     position: Position = field(default_factory=Position)
     sequence: int = 0
     scan_from: int = 0
     last_sequence: int | None = None
+    is_marked: bool = False
 
     @property
     def is_finished(self) -> bool:
-        """Closed, and all of it confirmed."""
-        return self.last_sequence is not None and self.sequence >= self.last_sequence
+        """Closed, and all of it confirmed, the closing mark too."""
+        return self.last_sequence is not None and self.sequence >= self.last_sequence and self.is_marked
 
     @classmethod
     def load(cls, folder: Path) -> Self:
