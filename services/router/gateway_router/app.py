@@ -79,6 +79,7 @@ async def _metering(settings: RouterSettings) -> AsyncIterator[Metering]:
         amqp_url=settings.amqp_url,
         tls_files=settings.tls_files,
         postgres_dsn=settings.postgres_dsn,
+        reserve_bytes=settings.journal_reserve_bytes,
     ) as metering:
         yield metering
 

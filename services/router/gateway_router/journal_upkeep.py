@@ -22,6 +22,7 @@ from gateway_shared.multiprocess_metrics import compute
 CURSOR_EVERY_S = 1.0
 MARK_EVERY_S = 5.0
 ADOPT_EVERY_S = 5.0
+ROOM_EVERY_S = 1.0
 RETENTION_EVERY_S = 60.0
 
 
@@ -54,6 +55,7 @@ class JournalUpkeep:
             tasks.create_task(self._publisher.run())
             tasks.create_task(_every(CURSOR_EVERY_S, self.save_cursors))
             tasks.create_task(_every(MARK_EVERY_S, self.mark))
+            tasks.create_task(_every(ROOM_EVERY_S, self._journal.look_for_room))
             tasks.create_task(_every(ADOPT_EVERY_S, self.adopt))
             tasks.create_task(_every(RETENTION_EVERY_S, self.remove_expired))
 

@@ -48,17 +48,19 @@ async def open_metering(
     amqp_url: str,
     tls_files: TlsFiles,
     postgres_dsn: str,
+    reserve_bytes: int,
     keep_s: float = DEFAULT_KEEP_S,
     drain_timeout_s: float = DRAIN_TIMEOUT_S,
 ) -> AsyncIterator[Metering]:
     """At the end everything is made durable, and published as far as that goes in `drain_timeout_s`.
 
-    `keep_s` is how long a segment stays on disk after the ledger has it. Raises FolderNameInvalid
-    for an instance name that is no path part, OSError for a folder that cannot be written.
+    `reserve_bytes` of the disk are kept for what is in flight; `keep_s` is how long a segment stays
+    on disk after the ledger has it. Raises FolderNameInvalid for an instance name that is no path
+    part, OSError for a folder that cannot be written.
     """
     pool = await create_pool(postgres_dsn, tls_files, application_name="gateway router", max_size=1)
     async with pool:
-        journal = Journal.open(journal_dir, instance=instance)
+        journal = Journal.open(journal_dir, instance=instance, reserve_bytes=reserve_bytes)
         publisher = Publisher(amqp_url, tls_files)
         upkeep = JournalUpkeep(journal, journal_dir, publisher, ledger_progress(pool), keep_s=keep_s)
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -77,7 +79,9 @@ async def open_metering(
 
 def journal_check(journal: Journal) -> Check:
     async def check() -> str | None:
-        return "a write failed; this process must be restarted" if journal.failed.done() else None
+        if journal.failed.done():
+            return "a write failed; this process must be restarted"
+        return None if journal.has_room else "the disk is nearly full; no new calls are taken"
 
     return check
 

@@ -13,6 +13,11 @@ FAILED = Gauge(
     "1 after a write or fsync error: the process must be restarted.",
     multiprocess_mode="livemax",
 )
+HAS_ROOM = Gauge(
+    "gateway_journal_has_room",
+    "0 while the journal's disk is nearly full: no new call is taken, those in flight are still recorded.",
+    multiprocess_mode="livemin",
+)
 OPEN_INTENTS = Gauge(
     "gateway_journal_open_intents", "Calls to a provider that have not been settled yet.", multiprocess_mode="livesum"
 )

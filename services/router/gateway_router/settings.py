@@ -25,6 +25,7 @@ class RouterSettings:
     deployment: str = setting("DEPLOYMENT", "agent-gateway")
     log_level: str = setting("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     drain_s: float = setting("DRAIN_S", 600.0)
+    journal_reserve_bytes: int = setting("JOURNAL_RESERVE_BYTES", 16 * 1024 * 1024)
     host: str = setting("ROUTER_HOST", "127.0.0.1")
     port: int = setting("ROUTER_PORT", 8443)
     workers: int = setting("ROUTER_WORKERS", 1)

@@ -36,6 +36,7 @@ def open_router(tmp_path: Path, rabbitmq_server: RabbitMq, certificates: Certifi
         amqp_url=rabbitmq_server.url,
         tls_files=certificates.files("router"),
         postgres_dsn="postgresql://router@localhost:1/gateway",
+        reserve_bytes=1024 * 1024,
     )
 
 

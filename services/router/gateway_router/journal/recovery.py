@@ -12,6 +12,7 @@ from gateway_router.journal.cursor import Cursor
 from gateway_router.journal.folder import JournalFolder
 from gateway_router.journal.frame import FrameKind, encode
 from gateway_router.journal.reader import JournalReader
+from gateway_router.journal.reserve import remove_reserve
 from gateway_router.journal.segment import Position, SegmentWriter, list_segments, sync_directory
 from gateway_router.metering_metrics import DAMAGED_BYTES, RECOVERED
 from gateway_shared import canonical_log
@@ -25,6 +26,7 @@ def close_folder(folder: JournalFolder) -> Cursor:
     cursor = Cursor.load(folder.path)
     if cursor.last_sequence is not None:
         return cursor
+    remove_reserve(folder.path)
     last_sequence, open_calls = _scan(folder, cursor)
     if open_calls:
         _append_terminals(folder, list(open_calls.values()), first_sequence=last_sequence + 1)

@@ -15,8 +15,17 @@ from gateway_shared.errors import JournalUnavailable
 
 DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 _NAME = re.compile(r"([0-9]{10})\.([0-9]{19})\.journal")
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 RETRY_AFTER_S = 5.0
+
+
+class DiskFull(JournalUnavailable):
+    """There is no room for a record; nothing of it was written."""
+
+    default_message = "The gateway's journal disk is full."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=RETRY_AFTER_S)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,12 +78,12 @@ class SegmentWriter:
 
     @classmethod
     def create(cls, folder: Path, *, number: int, first_sequence: int) -> Self:
-        """Raises JournalUnavailable when the disk is full, else OSError."""
+        """Raises DiskFull, else OSError."""
         path = folder / f"{number:010}.{first_sequence:019}.journal"
         try:
             fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise _unavailable_if_full(error) from error
+            raise _full_or(error) from error
         return cls(Segment(number, first_sequence, path), fd)
 
     @property
@@ -84,7 +93,7 @@ class SegmentWriter:
     def append(self, frame: bytes) -> None:
         """Returns when write(2) has taken the whole frame.
 
-        Raises JournalUnavailable when the disk is full (the file is as before), else OSError.
+        Raises DiskFull (the file is as before), else OSError.
         """
         try:
             written = os.write(self.fd, frame)
@@ -92,7 +101,7 @@ class SegmentWriter:
                 written += os.write(self.fd, frame[written:])
         except OSError as error:
             os.ftruncate(self.fd, self.size_bytes)
-            raise _unavailable_if_full(error) from error
+            raise _full_or(error) from error
         self.size_bytes += written
 
     def sync(self) -> None:
@@ -102,7 +111,7 @@ class SegmentWriter:
         os.close(self.fd)
 
 
-def _unavailable_if_full(error: OSError) -> Exception:
-    if error.errno in _NO_SPACE:
-        return JournalUnavailable("The gateway's journal disk is full.", retry_after_s=RETRY_AFTER_S)
+def _full_or(error: OSError) -> Exception:
+    if error.errno in NO_SPACE:
+        return DiskFull()
     return error
