@@ -1,5 +1,7 @@
 """TLS contexts and peer identities: TLS 1.3, mutual, our authority only (SECURITY: mTLS between all parts).
 
+Contexts follow their files (`tls_renewal`).
+
 An identity is the name in the leaf's single URI name, `spiffe://<deployment>/svc/<name>`.
 """
 
@@ -9,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from gateway_shared.tls_renewal import RenewedContext
 
 _IDENTITY = re.compile(r"spiffe://(?P<deployment>[^/]+)/svc/(?P<name>[^/]+)")
 
@@ -36,31 +40,30 @@ class PeerIdentity:
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:
     """For connections that we open; the server's host name is checked too."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = RenewedContext(ssl.PROTOCOL_TLS_CLIENT)
     return _strict(context, files)
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
     """For connections that we accept; a client certificate is required and sessions are not resumed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = RenewedContext(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0  # a resumed session skips the check of the client's expiry
     return _strict(context, files)
 
 
-def _strict(context: ssl.SSLContext, files: TlsFiles) -> ssl.SSLContext:
+def _strict(context: RenewedContext, files: TlsFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    context.load_verify_locations(cafile=files.ca_file)
-    context.load_cert_chain(files.cert_file, files.key_file)
+    context.load_and_follow(cert_file=files.cert_file, key_file=files.key_file, ca_file=files.ca_file)
     return context
 
 
 def public_server_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
     """For the edge's public port: clients bring an API key, not a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = RenewedContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert_file, key_file)
+    context.load_and_follow(cert_file=cert_file, key_file=key_file)
     return context
 
 

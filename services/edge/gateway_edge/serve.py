@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from functools import partial
+from pathlib import Path
 
 import uvloop
 from aiohttp import web
@@ -16,6 +17,7 @@ from gateway_edge.resources import DRAIN, OPERATIONS
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import canonical_log
 from gateway_shared.listener import Listener, ListeningSocket
+from gateway_shared.multiprocess_metrics import compute
 from gateway_shared.tls import certificate_expiry, public_server_context
 from gateway_shared.workers import Worker
 
@@ -117,4 +119,9 @@ def _report_certificates(settings: EdgeSettings) -> None:
     if settings.public_tls_cert is not None:
         files["public"] = settings.public_tls_cert
     for name, file in files.items():
-        metrics.CERTIFICATE_EXPIRY.labels(name).set(certificate_expiry(file).timestamp())
+        # computed: the files are followed
+        compute(metrics.CERTIFICATE_EXPIRY.labels(name), partial(_expiry_s, file))
+
+
+def _expiry_s(file: Path) -> float:
+    return certificate_expiry(file).timestamp()

@@ -24,6 +24,7 @@ from gateway_router.speeches import open_speeches
 from gateway_shared import canonical_log
 from gateway_shared.hop_server import HopServer, serve_hop
 from gateway_shared.listener import Listener
+from gateway_shared.multiprocess_metrics import compute
 from gateway_shared.operations import Operations
 from gateway_shared.tls import certificate_expiry, server_context
 from gateway_shared.workers import Worker
@@ -106,5 +107,6 @@ async def _listening(settings: RouterSettings, calls: ChatCalls, listener: Liste
         tls=server_context(settings.tls_files),
         deployment=settings.deployment,
     ) as hop:
-        metrics.CERT_EXPIRY.set(certificate_expiry(settings.tls_cert_file).timestamp())
+        # computed: the file is followed
+        compute(metrics.CERT_EXPIRY, lambda: certificate_expiry(settings.tls_cert_file).timestamp())
         yield hop

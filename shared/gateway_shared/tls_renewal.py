@@ -1,0 +1,66 @@
+"""TLS contexts that follow their files: what is replaced on disk is shown in the next handshake.
+
+Connections that are there go on with what they have shown; each kind of connection bounds its own age
+(SECURITY: mTLS between all parts). Authorities are added, not taken away: that takes a restart.
+"""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from gateway_shared import canonical_log
+
+_Stamp = tuple[tuple[int, int], ...]
+
+
+class RenewedContext(ssl.SSLContext):
+    """Looks at its files before each handshake (some microseconds; a handshake is a millisecond and more).
+
+    Files that do not fit together, as while they are being replaced one after the other, leave what was loaded before.
+    """
+
+    _cert_file: Path
+    _key_file: Path
+    _ca_file: Path | None
+    _stamp: _Stamp
+
+    def load_and_follow(self, *, cert_file: Path, key_file: Path, ca_file: Path | None = None) -> None:
+        """Raises OSError, ssl.SSLError among them, for files that cannot be used."""
+        self._cert_file, self._key_file, self._ca_file = cert_file, key_file, ca_file
+        self._stamp = self._look()
+        self._load(self)
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        """How asyncio and uvloop begin a handshake."""
+        self._renew()
+        return super().wrap_bio(*arguments, **options)
+
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        self._renew()
+        return super().wrap_socket(*arguments, **options)
+
+    def _renew(self) -> None:
+        try:
+            stamp = self._look()
+            if stamp == self._stamp:
+                return
+            self._load(ssl.SSLContext(self.protocol))  # a pair that does not fit would spoil this context
+            self._load(self)
+        except OSError as error:
+            canonical_log.warning(
+                "certificate not renewed yet", file=str(self._cert_file), error_class=type(error).__name__
+            )
+            return
+        self._stamp = stamp
+        canonical_log.info("certificate renewed", file=str(self._cert_file))
+
+    def _look(self) -> _Stamp:
+        """Changes whenever one of the files is replaced or written to."""
+        files = (self._cert_file, self._key_file, self._ca_file)
+        states = [file.stat() for file in files if file is not None]
+        return tuple((state.st_ino, state.st_mtime_ns) for state in states)
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        if self._ca_file is not None:
+            context.load_verify_locations(cafile=self._ca_file)
+        context.load_cert_chain(self._cert_file, self._key_file)
