@@ -10,7 +10,7 @@ from gateway_local.environments import BOOTSTRAP
 from gateway_local.layout import CHECKOUT, TOOLS
 
 from bench.peers.gateway import running
-from bench.rig import FOLDER, Absent, Rig, Target
+from bench.rig import Absent, Rig, Target
 
 _STAMP = "stamp"
 _PATHS = "agent_gateway.pth"
@@ -20,19 +20,18 @@ _PATHS = "agent_gateway.pth"
 def other_commit(rig: Rig, commit: str) -> Iterator[Target]:
     """The stack of `commit`. Raises Absent when there is no such commit, or it does not start."""
     with (
-        worktree(commit) as (checkout, short_hash),
+        worktree(commit, rig.folder / "against") as (checkout, short_hash),
         running(rig, short_hash, checkout, checkout / ".local") as target,
     ):
         yield target
 
 
 @contextmanager
-def worktree(commit: str) -> Iterator[tuple[Path, str]]:
-    """Its folder, which is gone after the block, and the commit's short hash."""
+def worktree(commit: str, parent: Path) -> Iterator[tuple[Path, str]]:
+    """Its folder in `parent`, which is gone after the block, and the commit's short hash."""
     short_hash = _git("rev-parse", "--short", f"{commit}^{{commit}}").strip()
-    folder = FOLDER / "against" / short_hash
+    folder = parent / short_hash
     with ExitStack() as stack:
-        _discard(folder)
         _git("worktree", "add", "--quiet", "--detach", str(folder), short_hash)
         stack.callback(_discard, folder)
         lend_environments(TOOLS, folder / ".local")
@@ -62,9 +61,8 @@ def _link(source: str, destination: str) -> None:
 
 
 def _discard(folder: Path) -> None:
-    if folder.exists():
-        _git("worktree", "remove", "--force", str(folder))
-        shutil.rmtree(folder, ignore_errors=True)
+    _git("worktree", "remove", "--force", str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _git(*arguments: str) -> str:

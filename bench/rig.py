@@ -11,14 +11,13 @@ from pathlib import Path
 
 from gateway_local.command import Command, tail_of
 from gateway_local.layout import TOOLS
-from gateway_local.ports import is_free
+from gateway_local.ports import is_free, outgoing_ports, outside
 
 FOLDER = TOOLS / "bench"
+"""Of the checkout: what is installed, compiled and kept; what one run makes is in run_folder.py."""
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.05
-_FREE_FROM, _FREE_TO = 20_000, 32_000
-"""Below the range from which the system takes ports for outgoing connections."""
 
 
 class Absent(Exception):
@@ -27,7 +26,7 @@ class Absent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """`folder` is for what a target writes; `certificates` are of our own authority."""
+    """`folder` is the run's, for what targets write; `certificates` are of our own authority."""
 
     provider_port: int
     folder: Path
@@ -57,8 +56,9 @@ Peer = Callable[[Rig], AbstractContextManager[Target]]
 
 def free_port(count: int = 1) -> int:
     """The first of `count` ports in a row that nobody listens on."""
+    candidates = outside(outgoing_ports())
     while True:
-        port = random.randrange(_FREE_FROM, _FREE_TO - count)
+        port = random.choice(candidates[:-count])
         if all(map(is_free, range(port, port + count))):
             return port
 

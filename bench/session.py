@@ -14,6 +14,7 @@ from bench.load import LoadFailed
 from bench.measure import Measurement, measure
 from bench.native import provider
 from bench.rig import FOLDER, Absent, Peer, Rig, Target
+from bench.run_folder import run_folder
 from bench.shapes import Shape
 
 PROGRAMS = FOLDER / "programs"
@@ -29,12 +30,13 @@ class Results:
 
 @contextmanager
 def rig() -> Iterator[Rig]:
-    """The fake provider, and certificates of our authority."""
-    ensure_environment(PACKAGES["authority"])
-    home = Home(FOLDER)
-    issue_certificates(home)
-    with provider(PROGRAMS) as port:
-        yield Rig(port, FOLDER / "peers-data", home.certificates)
+    """The fake provider, certificates of our authority, and a folder for this run."""
+    with run_folder(FOLDER) as folder:
+        ensure_environment(PACKAGES["authority"])
+        home = Home(folder)
+        issue_certificates(home)
+        with provider(PROGRAMS) as port:
+            yield Rig(port, folder, home.certificates)
 
 
 @contextmanager

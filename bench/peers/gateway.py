@@ -23,13 +23,12 @@ from bench.rig import FOLDER, Absent, Rig, Target, free_port
 
 NAME = "Agent Gateway"
 START_TIMEOUT_S = 400
-_HOMES = FOLDER / "homes"
 _PORTS = len(fields(Ports))
 
 
 @contextmanager
 def gateway(rig: Rig) -> Iterator[Target]:
-    with running(rig, NAME, CHECKOUT, _HOMES / "tree") as target:
+    with running(rig, NAME, CHECKOUT, rig.folder / "homes/tree") as target:
         yield target
 
 
@@ -37,7 +36,7 @@ def gateway(rig: Rig) -> Iterator[Target]:
 def gateway_with(rig: Rig, assignments: str) -> Iterator[Target]:
     """The same with `NAME=VALUE,...` in its environment: what a setting costs."""
     settings = dict(assignment.split("=", 1) for assignment in assignments.split(","))
-    home = _HOMES / re.sub(r"\W", "-", assignments)
+    home = rig.folder / "homes" / re.sub(r"\W", "-", assignments)
     with running(rig, f"{NAME}, {assignments}", CHECKOUT, home, settings) as target:
         yield target
 

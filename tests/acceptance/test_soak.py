@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 import pytest
 
-from bench.processes import memory_bytes, tree
+from bench.processes import memory_bytes, private_bytes, tree
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.metrics_text import total
 from tests.acceptance.soak_plot import soak_svg
@@ -83,7 +83,8 @@ async def sample(stack: Stack, soak: Soak, since_s: float, until_s: float) -> No
         soak.minutes.append((time.monotonic() - since_s) / 60)
         for service in SERVICES:
             pids = tree([stack.run["pids"][service]])
-            soak.note(f"{service}: memory, MB", memory_bytes(pids) / 1e6)
+            soak.note(f"{service}: memory in MB", memory_bytes(pids) / 1e6)
+            soak.note(f"{service}: private memory in MB", private_bytes(pids) / 1e6)
             soak.note(f"{service}: descriptors", sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids))  # noqa: PTH208
         metrics = await asyncio.to_thread(get_text, f"{stack.run['ops_urls']['router']}/metrics")
         soak.note("unpublished events", total(metrics, "gateway_usage_unpublished_events"))
