@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from gateway_local.failure import SetupFailed
+from gateway_local.progress import tell
 
-_FREE_FROM, _FREE_TO = 20_000, 32_000
-"""Below the range from which the system takes ports for outgoing connections."""
+_DRAWN_FROM = range(20_000, 32_000)
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_OUTGOING = range(32_768, 61_000)
+_ENOUGH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,49 @@ def assign(
 
 def assign_and_remember(environ: Mapping[str, str], memory: Path) -> Ports:
     remembered = json.loads(memory.read_text()) if memory.exists() else {}
-    ports = assign(environ, remembered, is_free, lambda: random.randrange(_FREE_FROM, _FREE_TO))  # noqa: S311
+    outgoing = outgoing_ports()
+    drawn_from = outside(outgoing)
+    ports = assign(environ, remembered, is_free, lambda: random.choice(drawn_from))  # noqa: S311
+    if warning := unsafe(ports, outgoing):
+        tell(warning)
     memory.write_text(json.dumps(asdict(ports), indent=2) + "\n")
     return ports
+
+
+def outgoing_ports() -> range:
+    """From which the system takes a port for each outgoing connection (ip(7): ip_local_port_range)."""
+    try:
+        first, last = _OUTGOING.read_text().split()
+    except OSError:
+        return _USUAL_OUTGOING
+    return range(int(first), int(last) + 1)
+
+
+def outside(outgoing: range) -> range:
+    """Where to look for free ports: below the outgoing ones, or above them, as far as there is room."""
+    for candidates in (
+        range(_DRAWN_FROM.start, min(_DRAWN_FROM.stop, outgoing.start)),
+        range(1_024, outgoing.start),
+        range(outgoing.stop, 65_536),
+    ):
+        if len(candidates) >= _ENOUGH:
+            return candidates
+    return _DRAWN_FROM
+
+
+def unsafe(ports: Ports, outgoing: range) -> str | None:
+    """What to tell whose ports may be taken by any program's outgoing connection at the next start."""
+    exposed = sorted(port for port in asdict(ports).values() if port in outgoing)
+    if not exposed:
+        return None
+    return (
+        f"warning: {_listed(exposed)} may be taken by any outgoing connection of this machine, which get"
+        f" {outgoing.start} to {outgoing.stop - 1}: a PORT_BASE outside of these is safer"
+    )
+
+
+def _listed(ports: list[int]) -> str:
+    return f"port {ports[0]}" if len(ports) == 1 else f"ports {ports[0]} to {ports[-1]}"
 
 
 def is_free(port: int) -> bool:

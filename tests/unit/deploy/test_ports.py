@@ -4,7 +4,7 @@ import socket
 
 import pytest
 from gateway_local.failure import SetupFailed
-from gateway_local.ports import Ports, assign, is_free
+from gateway_local.ports import Ports, assign, is_free, outgoing_ports, outside, unsafe
 
 from tests.servers import free_ports
 
@@ -62,3 +62,33 @@ def test_a_port_that_somebody_listens_on_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert not is_free(server.getsockname()[1])
     assert is_free(free_ports(1)[0])
+
+
+OUTGOING = range(32_768, 61_000)
+
+
+def test_ports_that_outgoing_connections_may_take_are_warned_of() -> None:
+    told = unsafe(assigned({"PORT_BASE": "40000"}), OUTGOING)
+    assert told
+    assert "ports 40000 to 40009" in told
+    assert "32768 to 60999" in told
+    assert unsafe(assigned({"PORT_BASE": "18000"}), OUTGOING) is None
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "drawn_from"),
+    [
+        (OUTGOING, range(20_000, 32_000)),
+        (range(22_000, 61_000), range(20_000, 22_000)),
+        (range(10_000, 61_000), range(1_024, 10_000)),
+        (range(1_100, 60_000), range(60_000, 65_536)),
+        (range(1_024, 65_536), range(20_000, 32_000)),
+    ],
+)
+def test_free_ports_are_looked_for_outside_those_of_outgoing_connections(outgoing: range, drawn_from: range) -> None:
+    assert outside(outgoing) == drawn_from
+
+
+def test_this_systems_outgoing_ports_are_where_it_takes_them_from() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert client.getsockname()[1] in outgoing_ports()
