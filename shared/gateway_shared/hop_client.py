@@ -12,7 +12,7 @@ import orjson
 
 from gateway_shared import canonical_log
 from gateway_shared.errors import BadRequest
-from gateway_shared.hop import ROUTER, HopLost
+from gateway_shared.hop import ROUTER, HopLost, HopRefused
 from gateway_shared.hop_frames import FrameInvalid
 from gateway_shared.hop_link import Link
 from gateway_shared.hop_stream import Stream
@@ -26,6 +26,9 @@ WAIT_FOR_LINK_S = 2.0
 RENEW_AFTER_S = 12 * 60.0
 """Expiry is looked at in the handshake, so connections are renewed; under the 15 minutes of SECURITY."""
 BACKOFF_S = (0.05, 2.0)
+_REFUSALS = (PeerRefused, HopRefused, ssl.SSLCertVerificationError)
+REFUSED_BACKOFF_S = 5.0
+"""For a router that was reached and will not have us, or is none: another try at once mends nothing."""
 SETTLED_S = 5.0
 """A connection that ends sooner counts as a failed one."""
 
@@ -134,13 +137,33 @@ class _Router:
 
     def __init__(self, url: str, tls: ssl.SSLContext, changed: asyncio.Event, connections: int) -> None:
         self.calls = 0
-        self.slots = [_Slot(url, tls, changed) for _ in range(connections)]
+        reach = _Reach(urllib.parse.urlsplit(url).netloc)
+        self.slots = [_Slot(url, tls, changed, reach) for _ in range(connections)]
+
+
+class _Reach:
+    """Tells the log what stands between us and one router: each problem once, until it is reached again."""
+
+    def __init__(self, router: str) -> None:
+        self._router = router
+        self._told: set[str] = set()
+
+    def failed(self, error: BaseException) -> None:
+        error_class = type(error).__name__
+        if error_class not in self._told:
+            self._told.add(error_class)
+            canonical_log.warning("router not reached", router=self._router, error_class=error_class)
+
+    def succeeded(self) -> None:
+        if self._told:
+            self._told.clear()
+            canonical_log.info("router reached again", router=self._router)
 
 
 class _Slot:
     """Keeps one connection to one router alive: connects, renews, reconnects."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, changed: asyncio.Event) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext, changed: asyncio.Event, reach: _Reach) -> None:
         address = urllib.parse.urlsplit(url)
         if address.scheme != "https" or not address.hostname or not address.port:
             raise ValueError(f"{url!r} is not https://host:port")
@@ -148,6 +171,7 @@ class _Slot:
         self._host, self._port = address.hostname, address.port
         self._tls = tls
         self._changed = changed
+        self._reach = reach
         self._ended = asyncio.Event()
         self._open: set[Link] = set()
 
@@ -156,19 +180,30 @@ class _Slot:
             backoff_s = BACKOFF_S[0]
             while True:
                 since_s = time.monotonic()
-                if await self._connect():
+                longest_s = backoff_s
+                try:
+                    await self._connect()
+                except (OSError, TimeoutError, PeerRefused) as error:
+                    self._reach.failed(error)
+                    if isinstance(error, _REFUSALS):
+                        longest_s = REFUSED_BACKOFF_S
+                else:
+                    self._reach.succeeded()
                     await self._until_renewal()
                     if time.monotonic() - since_s > SETTLED_S:
                         backoff_s = BACKOFF_S[0]
                         continue
-                await asyncio.sleep(random.uniform(0, backoff_s))  # noqa: S311 - jitter, not a secret
+                await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - jitter, not a secret
                 backoff_s = min(backoff_s * 2, BACKOFF_S[1])
         finally:
             for link in self._open:
                 link.transport.abort()
 
-    async def _connect(self) -> bool:
-        """Only a router that has let us in takes the old connection's place."""
+    async def _connect(self) -> None:
+        """Only a router that has let us in takes the old connection's place.
+
+        Raises OSError, TimeoutError or PeerRefused.
+        """
         link = Link(on_change=self._on_change)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -176,18 +211,14 @@ class _Slot:
                 self._open.add(link)
                 _check_is_router(link)
                 await link.greeted()
-        except (OSError, TimeoutError, PeerRefused) as error:
+        except (OSError, TimeoutError, PeerRefused):
             if link in self._open:
                 link.transport.abort()
-            canonical_log.warning(
-                "router not reached", router=f"{self._host}:{self._port}", error_class=type(error).__name__
-            )
-            return False
+            raise
         old, self.link = self.link, link
         if old is not None:
             old.drain()
         self._changed.set()
-        return True
 
     async def _until_renewal(self) -> None:
         """Returns when the link takes no more calls, or is old; an old one goes on until its successor is there."""

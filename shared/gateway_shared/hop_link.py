@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from gateway_shared import canonical_log
 from gateway_shared.hop import HopLost, HopRefused
 from gateway_shared.hop_frames import (
     CANCEL,
@@ -57,6 +58,7 @@ class Link(asyncio.Protocol):
         self._heard = True
         self._missed = 0
         self._drains = False
+        self._given_up = ""
 
     @property
     def takes_streams(self) -> bool:
@@ -147,8 +149,8 @@ class Link(asyncio.Protocol):
         try:
             for frame in self._frames.feed(data):
                 self._receive(frame)
-        except FrameInvalid:
-            self.transport.abort()
+        except FrameInvalid as error:
+            self._give_up(str(error))
 
     def _receive(self, frame: Frame) -> None:
         kind = frame.kind
@@ -199,7 +201,7 @@ class Link(asyncio.Protocol):
         self._missed = 0 if self._heard else self._missed + 1
         self._heard = False
         if self._missed >= MISSED_BEATS:
-            self.transport.abort()
+            self._give_up("the peer is silent")
             return
         self.put(0, PING)
         self._beat = self._loop.call_later(BEAT_S, self._on_beat)
@@ -212,10 +214,17 @@ class Link(asyncio.Protocol):
         for stream in list(self.streams.values()):
             stream.wake_writer()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def _give_up(self, why: str) -> None:
+        self._given_up = why
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
         self._beat.cancel()
         self.closed.set()
         self._spoken.set()
+        if self.streams or self._given_up:
+            why = self._given_up or ("closed" if exc is None else type(exc).__name__)
+            canonical_log.warning("hop connection lost", reason=why, open_streams=len(self.streams))
         for stream in list(self.streams.values()):
             stream.fail(HopLost("the connection was lost"))
         self._changed()

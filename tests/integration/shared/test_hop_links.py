@@ -1,6 +1,8 @@
 """Connections that are renewed, refused, drained in their handshake, cut short or fed nonsense."""
 
 import asyncio
+import json
+import logging
 import random
 import socket
 from collections import Counter
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway_shared import canonical_log
 from gateway_shared import hop_client as hop_client_module
 from gateway_shared.errors import BadRequest
 from gateway_shared.hop import HopLost
@@ -250,3 +253,32 @@ async def test_a_silent_peer_is_given_up(folder: Path, monkeypatch: pytest.Monke
                 with pytest.raises(HopLost):
                     await response.read()
             monkeypatch.undo()
+
+
+async def test_a_router_that_refuses_is_told_of_once_and_once_more_when_it_lets_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(canonical_log._lines, "lowest", logging.INFO)
+    pauses: list[float] = []
+
+    def no_pause(_: float, longest_s: float) -> float:
+        pauses.append(longest_s)
+        return 0.0
+
+    monkeypatch.setattr("gateway_shared.hop_client.random.uniform", no_pause)
+    async with hop_server(for_the_edge(echo=echo), folder) as server:
+        welcome = server.identify
+
+        def identify(_: object) -> None:
+            raise PeerRefused("not welcome")
+
+        monkeypatch.setattr(server, "identify", identify)
+        async with hop_client(folder, server) as client:
+            await until(lambda: len(pauses) >= 20)
+            assert set(pauses) == {hop_client_module.REFUSED_BACKOFF_S}
+            monkeypatch.setattr(server, "identify", welcome)
+            assert await status_of(client, "echo", b"") == 200
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    ours = [line for line in told if "router" in line]
+    assert [line["message"] for line in ours] == ["router not reached", "router reached again"]
+    assert ours[0]["error_class"] == "HopRefused"
