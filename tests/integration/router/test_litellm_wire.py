@@ -1,5 +1,6 @@
 """The long tail: a provider that is called through `litellm.acompletion`, here at the simulator's OpenAI wire."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,14 +18,20 @@ from tests.servers import Certificates
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
 
-@pytest.fixture(params=["groq", "deepseek", "openai"])
+NAMES = ["groq", "deepseek", "openai"]
+LIMITS = CallLimits(call_s=10, first_byte_s=5, silence_s=5)
+
+
+def tail(name: str, url: str) -> dict[str, Provider]:
+    """A provider at `url` that LiteLLM calls as `name`."""
+    return {"tail": Provider("tail", "litellm", url, Secret("sk-test-key"), "tail", "tail", name)}
+
+
+@pytest.fixture(params=NAMES)
 async def router(
     request: pytest.FixtureRequest, certificates: Certificates, tmp_path: Path, simulator: Simulator
 ) -> AsyncIterator[RouterRig]:
-    url = f"{simulator.url}/openai/v1"
-    provider = Provider("tail", "litellm", url, Secret("sk-test-key"), "tail", "tail", request.param)
-    limits = CallLimits(call_s=10, first_byte_s=5, silence_s=5)
-    async with open_rig(certificates, tmp_path, {"tail": provider}, limits) as rig:
+    async with open_rig(certificates, tmp_path, tail(request.param, f"{simulator.url}/openai/v1"), LIMITS) as rig:
         yield rig
 
 
@@ -67,6 +74,35 @@ async def test_one_request_for_one_call_and_its_status_and_retry_after_kept(
     assert one_event(router).status == "failed"
 
 
+@pytest.mark.parametrize("fault", ["status=500", "status=503 retry_after=0", "status=429 retry_after=0", "drop"])
+@PLAIN_OR_STREAM
+async def test_no_fault_makes_litellm_ask_the_provider_again(
+    stream: bool, fault: str, router: RouterRig, simulator: Simulator
+) -> None:
+    received = await router.call(asking(f"one [[sim {fault}]]", stream=stream))
+    assert received.status >= 429
+    assert len(await simulator.requests()) == 1
+
+
+@PLAIN_OR_STREAM
+async def test_a_connection_that_breaks_before_the_answer_is_502(stream: bool, router: RouterRig) -> None:
+    received = await router.call(asking("one [[sim drop]]", stream=stream))
+    assert (received.status, json.loads(received.body)["error"]["code"]) == (502, "upstream_error")
+    event = one_event(router)
+    assert (event.status, event.finish_state) == ("failed", "upstream_cut")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_provider_that_cannot_be_reached_is_502_and_costs_nothing(
+    name: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    async with open_rig(certificates, tmp_path, tail(name, "http://127.0.0.1:9/v1"), LIMITS) as router:
+        received = await router.call(asking("one"))
+        assert (received.status, json.loads(received.body)["error"]["code"]) == (502, "upstream_error")
+        event = one_event(router)
+        assert (event.status, event.finish_state, event.usage_source) == ("failed", "not_sent", "none")
+
+
 async def test_a_stream_without_a_finish_reason_is_not_taken_for_an_answer(router: RouterRig) -> None:
     received = await router.call(asking("one [[sim words=6 no_finish no_done no_usage]]", stream=True))
     assert "error" in data_of(received)[-1]
@@ -94,6 +130,27 @@ async def test_the_upstream_stops_when_the_client_leaves(router: RouterRig, simu
 
     await until(provider_saw_it, timeout_s=2)
     assert one_event(router).finish_state == "client_disconnect"
+
+
+async def test_the_upstream_stops_when_a_client_leaves_that_did_not_read(
+    router: RouterRig, simulator: Simulator
+) -> None:
+    async with router.opened(asking("one [[sim n_same=100000]]", stream=True)) as response:
+        await anext(response.chunks())
+        sent = -1
+
+        async def window_is_full() -> bool:
+            nonlocal sent
+            before, sent = sent, (await simulator.requests())[0]["events_sent"]
+            await asyncio.sleep(0.3)  # the condition is that nothing happens meanwhile
+            return bool(before == sent)
+
+        await until(window_is_full, timeout_s=10)
+
+    async def provider_saw_it() -> bool:
+        return bool((await simulator.stats())["client_gone"] == 1)
+
+    await until(provider_saw_it, timeout_s=2)
 
 
 async def test_fields_that_would_steer_litellm_are_not_passed(router: RouterRig, simulator: Simulator) -> None:

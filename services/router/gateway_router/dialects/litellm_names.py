@@ -5,8 +5,9 @@ An upgrade that moves one fails here, loudly. `litellm.proxy` is never imported.
 
 import logging
 import os
+import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 # before the import: otherwise it fetches a price map over HTTPS when imported, and a table of
 # Anthropic's beta headers at the first structured output
@@ -21,6 +22,7 @@ from litellm.llms.anthropic.chat.transformation import (
     AnthropicConfig,
 )
 from litellm.llms.anthropic.common_utils import AnthropicError
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from litellm.llms.gemini.chat.transformation import GoogleAIStudioGeminiConfig
 from litellm.llms.vertex_ai.common_utils import VertexAIError
 from litellm.llms.vertex_ai.gemini.transformation import transform_request_body as gemini_request_body
@@ -34,6 +36,18 @@ logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
 litellm.suppress_debug_info = True
 litellm.telemetry = False
 litellm.REPEATED_STREAMING_CHUNK_LIMIT = 1_000_000_000
+
+
+async def _raise_again(self: AsyncHTTPHandler, **_: object) -> NoReturn:
+    """In the place of its second POST, over a new connection, of a request whose connection broke: also of one that
+    had been sent by then, so that the provider would work, and be paid, twice for one call.
+    """
+    error = sys.exception()
+    assert error
+    raise error
+
+
+AsyncHTTPHandler.single_connection_post_request = _raise_again
 
 
 with warnings.catch_warnings():

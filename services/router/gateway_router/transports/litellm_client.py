@@ -18,6 +18,10 @@ from gateway_router.transports.transport import UpstreamCut, UpstreamNotReached
 from gateway_router.usage import from_openai, to_openai
 from gateway_shared.sse import DONE
 
+_NOT_REACHED = {"aiohttp.ClientConnectorError", "httpcore.ConnectError"}
+"""Not httpx's ConnectError: LiteLLM makes it of a connection that was reset after the request was sent, too."""
+_BROKEN = {"aiohttp.ClientError", "httpx.TransportError", "openai.APIConnectionError"}
+
 
 class LitellmTransport:
     def __init__(self, *, call_timeout_s: float) -> None:
@@ -37,14 +41,10 @@ class LitellmTransport:
                 num_retries=0,
                 max_retries=0,
             )
-        except litellm.exceptions.APIConnectionError as error:
-            raise (UpstreamNotReached if _never_sent(error) else UpstreamCut)(type(error).__name__) from error
         except litellm.exceptions.Timeout as error:
             raise TimeoutError from error
-        except litellm.exceptions.APIError as error:
-            yield _refusal(error)
-            return
         except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+            _raise_if_unanswered(error)
             yield _refusal(error)
             return
         if not arguments["stream"]:
@@ -147,11 +147,17 @@ def _refusal(error: Any) -> _Response:
     return _Response(int(error.status_code), body, None, {"content-type": "application/json", **relayed})
 
 
-def _never_sent(error: BaseException) -> bool:
-    """Whether the cause was a connection that did not come about; the chain of causes holds httpx's word for it."""
+def _raise_if_unanswered(error: BaseException) -> None:
+    """Raises UpstreamNotReached or UpstreamCut where no answer came: LiteLLM makes a 500 of both.
+
+    Its errors do not say; the chain of their causes, down to httpx's, does.
+    """
+    kinds: set[str] = set()
     cause: BaseException | None = error
     while cause is not None:
-        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ClientConnectorError"):
-            return True
+        kinds |= {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(cause).__mro__}
         cause = cause.__cause__ or cause.__context__
-    return False
+    if kinds & _NOT_REACHED:
+        raise UpstreamNotReached(type(error).__name__) from error
+    if kinds & _BROKEN:
+        raise UpstreamCut(type(error).__name__) from error
