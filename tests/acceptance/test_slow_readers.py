@@ -13,13 +13,17 @@ import pytest
 
 from gateway_shared.hop_stream import WINDOW_BYTES
 from tests.acceptance.beside import Process, edge_with_routers
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import Stack, get_json
 
 SLOW = 20
 FAST = 20
 WORDS = 60
 SLACK_BYTES = 16 * 1024 * 1024
 """The allocator's, and what the fast clients need."""
+
+STALLED_S = 0.5
+"""For so long the provider has sent them nothing more: their windows, and the sockets' buffers, are full."""
+STALLED_WITHIN_S = 30.0
 
 Alone = tuple[Process, Process]
 
@@ -42,15 +46,15 @@ def request_for(stack: Stack, directive: str) -> bytes:
     return head.encode() + body
 
 
-async def read_slowly(stack: Stack, edge: Process) -> None:
-    """1 KB a second, with a small receive buffer, of a stream of some 20 MB that comes as fast as it is read."""
+async def read_slowly(stack: Stack, edge: Process, marker: str) -> None:
+    """1 KB a second, with a small receive buffer, of a stream of some 6 MB that comes as fast as it is read."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setblocking(False)
     loop = asyncio.get_running_loop()
     with connection:
         await loop.sock_connect(connection, ("127.0.0.1", edge.port))
-        await loop.sock_sendall(connection, request_for(stack, f"n_same=100000 id={uuid.uuid4().hex}"))
+        await loop.sock_sendall(connection, request_for(stack, f"n_same=30000 id={marker}"))
         while await loop.sock_recv(connection, 1024):  # noqa: ASYNC110 - its pace
             await asyncio.sleep(1)
 
@@ -71,8 +75,11 @@ async def gaps(stack: Stack, edge: Process, *, delay_ms: int) -> list[float]:
 
 @asynccontextmanager
 async def slow_readers(stack: Stack, edge: Process, count: int) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(read_slowly(stack, edge)) for _ in range(count)]
+    """In the block they hold all that they are let hold."""
+    marker = uuid.uuid4().hex
+    tasks = [asyncio.create_task(read_slowly(stack, edge, marker)) for _ in range(count)]
     try:
+        await stalled(stack, marker, count)
         yield
         assert not any(task.done() for task in tasks), "a slow reader was cut off, or came to its end"
     finally:
@@ -81,6 +88,24 @@ async def slow_readers(stack: Stack, edge: Process, count: int) -> AsyncIterator
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+
+
+async def stalled(stack: Stack, marker: str, count: int) -> None:
+    """Returns when all streams of `marker` are open, and the provider has come to no further event for a while."""
+    before: list[int] = []
+    async with asyncio.timeout(STALLED_WITHIN_S):
+        while True:
+            sent = await asyncio.to_thread(events_sent, stack, marker)
+            if sent == before and len(sent) == count and all(sent):
+                return
+            before = sent
+            await asyncio.sleep(STALLED_S)  # the condition is that nothing happens meanwhile
+
+
+def events_sent(stack: Stack, marker: str) -> list[int]:
+    """By the provider, on each of the streams."""
+    requests = get_json(f"{stack.simulator_url}/simulator/requests?marker={marker}")
+    return [request["events_sent"] for request in requests]
 
 
 async def fast_ones(stack: Stack, edge: Process, *, delay_ms: int = 20) -> float:
@@ -98,7 +123,6 @@ async def test_slow_readers_hold_up_nobody_and_hold_no_more_than_their_windows(s
     await fast_ones(stack, edge)
     before = [process.resident_bytes() for process in alone]
     async with slow_readers(stack, edge, SLOW):
-        await asyncio.sleep(3)  # their windows fill
         async with asyncio.timeout(30):
             await fast_ones(stack, edge)
         grown = [process.resident_bytes() - start for process, start in zip(alone, before, strict=True)]
@@ -114,7 +138,6 @@ async def test_the_others_wait_no_longer_than_without_the_slow_ones(stack: Stack
     for _ in range(5):
         without = await fast_ones(stack, edge)
         async with slow_readers(stack, edge, 1):
-            await asyncio.sleep(2)
             ratios.append(await fast_ones(stack, edge) / without)
     median = sorted(ratios)[len(ratios) // 2]
     assert median < 1.5, ratios  # the target is 1.2, on a machine that does nothing else
