@@ -21,6 +21,12 @@ FinishState = Literal[
 ]
 UsageSource = Literal["provider", "drained", "estimated", "unknown", "none"]
 
+CLOSED_SETS: dict[str, tuple[str, ...]] = {
+    "status": get_args(Status),
+    "finish_state": get_args(FinishState),
+    "usage_source": get_args(UsageSource),
+    "channel": ("langchain", "standard"),
+}
 MAX_TOKENS = 2**53 - 1
 
 
@@ -116,7 +122,7 @@ class UsageEvent:
 
     def check(self) -> None:
         """Raises UsageEventInvalid when a field is outside its closed set or range."""
-        for name, allowed in _CLOSED_SETS.items():
+        for name, allowed in CLOSED_SETS.items():
             if getattr(self, name) not in allowed:
                 raise UsageEventInvalid(f"{name} {getattr(self, name)!r} is not one of {allowed}")
         for field in fields(TokenCounts):
@@ -138,11 +144,5 @@ class UsageEvent:
             raise UsageEventInvalid("attempt and sequence count from 1")
 
 
-_CLOSED_SETS: dict[str, tuple[str, ...]] = {
-    "status": get_args(Status),
-    "finish_state": get_args(FinishState),
-    "usage_source": get_args(UsageSource),
-    "channel": ("langchain", "standard"),
-}
 _TEXTS = [(field.name, field.type == (str | None)) for field in fields(UsageEvent) if field.type in (str, str | None)]
 _NUMBERS = [(field.name, field.type == (int | None)) for field in fields(UsageEvent) if field.type in (int, int | None)]

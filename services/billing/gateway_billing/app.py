@@ -9,7 +9,7 @@ from gateway_billing.database import STATEMENT_TIMEOUT_S
 from gateway_billing.prices import Prices
 from gateway_billing.settings import BillingSettings
 from gateway_billing.upkeep import keep_checkpoints, keep_partitions, keep_prices
-from gateway_shared import canonical_log, postgres
+from gateway_shared import canonical_log, garbage, postgres
 from gateway_shared.operations import Operations, serve_operations
 
 _POOL_SIZE = 5
@@ -39,6 +39,7 @@ async def serve(settings: BillingSettings) -> None:
         loop.add_signal_handler(number, stop)
     async with serve_operations(operations, settings.ops_host, settings.ops_port):
         canonical_log.info("started", version=__version__)
+        garbage.settle()
         async with asyncio.TaskGroup() as tasks:
             kept = (keep_prices(prices), keep_partitions(pool), keep_checkpoints(pool))
             upkeep = [tasks.create_task(one) for one in kept]

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from gateway_billing.message import MessageContent, read_message
+from gateway_billing.received_event import ReceivedEvent
 from gateway_billing.subscription import Delivery, Subscription
 
 MAX_MESSAGES = 200
@@ -15,14 +16,18 @@ MAX_WAIT_S = 0.05
 class Batch:
     messages: list[Delivery] = field(default_factory=list)
     content: MessageContent = field(default_factory=MessageContent)
+    first_events: list[ReceivedEvent] = field(default_factory=list)
+    """The first of each message that has any."""
 
     @property
     def is_full(self) -> bool:
         return len(self.messages) >= MAX_MESSAGES or len(self.content.events) >= MAX_EVENTS
 
     def add(self, message: Delivery) -> None:
-        self.content.add(read_message(message.body))
+        content = read_message(message.body)
         self.messages.append(message)
+        self.content.add(content)
+        self.first_events += content.events[:1]
 
 
 async def next_batch(subscription: Subscription) -> Batch:
@@ -33,6 +38,7 @@ async def next_batch(subscription: Subscription) -> Batch:
         async with asyncio.timeout(MAX_WAIT_S):
             while not batch.is_full:
                 batch.add(await subscription.next_message())
+                await asyncio.sleep(0)  # between two messages the batch before this one gets its answer from Postgres
     except TimeoutError:
         return batch
     return batch

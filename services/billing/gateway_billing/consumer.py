@@ -16,7 +16,13 @@ from gateway_billing.batch import Batch, next_batch
 from gateway_billing.database import DatabaseAway, Pool, borrowed
 from gateway_billing.ledger import Ledger, Recorded
 from gateway_billing.prices import Prices
-from gateway_billing.subscription import Subscription, SubscriptionEnded, connected, subscribed
+from gateway_billing.subscription import (
+    CANCELLED_BY_BROKER,
+    Subscription,
+    SubscriptionEnded,
+    connected,
+    subscribed,
+)
 from gateway_shared import canonical_log
 from gateway_shared.tls import TlsFiles
 
@@ -62,23 +68,34 @@ class Consumer:
                 await self._pause("error", type(error).__name__)
 
     async def _consume(self, subscription: Subscription) -> None:
-        """Returns when the broker took the queue away, to subscribe again at once. Raises DatabaseAway."""
+        """Returns when the broker took the queue away, to subscribe again at once. Raises DatabaseAway.
+
+        While Postgres works on a batch the next one is read.
+        """
         self._subscription = subscription
         if self._stopping.is_set():
             return
-        while True:
-            try:
-                batch = await next_batch(subscription)
-                started_s = time.monotonic()
-                recorded = await self._ledger.record(batch.content, self._prices.book)
-                await subscription.acknowledge(batch.messages)
-            except SubscriptionEnded as error:
-                if str(error) != "cancelled by the broker":
-                    raise
-                canonical_log.warning("queue was taken away")
-                return
-            self._backoff.succeed()
-            _tell(batch, recorded, time.monotonic() - started_s)
+        reading = asyncio.create_task(next_batch(subscription))
+        try:
+            while True:
+                batch = await reading
+                subscription.raise_if_ended()
+                reading = asyncio.create_task(next_batch(subscription))
+                await self._record(batch, subscription)
+                self._backoff.succeed()
+        except SubscriptionEnded as error:
+            if str(error) != CANCELLED_BY_BROKER:
+                raise
+            canonical_log.warning("queue was taken away")
+        finally:
+            await _abandon(reading)
+
+    async def _record(self, batch: Batch, subscription: Subscription) -> None:
+        """Commits, then acknowledges. Raises DatabaseAway and SubscriptionEnded."""
+        started_s = time.monotonic()
+        recorded = await self._ledger.record(batch.content, self._prices.book)
+        await subscription.acknowledge(batch.messages)
+        _tell(batch, recorded, time.monotonic() - started_s)
 
     async def _wait_for_database(self) -> None:
         """Raises DatabaseAway while it is, or while the schema is not there."""
@@ -91,6 +108,14 @@ class Consumer:
         metrics.PAUSES.labels(reason).inc()
         canonical_log.warning("consumer paused", reason=reason, why=why, wait_s=round(wait_s, 2))
         await _wait(self._stopping, wait_s)
+
+
+async def _abandon(reading: asyncio.Task[Batch]) -> None:
+    """What it has read was not acknowledged, and comes again."""
+    reading.cancel()
+    await asyncio.wait({reading})
+    if not reading.cancelled():
+        reading.exception()  # it has been told elsewhere
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:
@@ -126,8 +151,11 @@ def _tell(batch: Batch, recorded: Recorded, duration_s: float) -> None:
 
 
 def _freshness_s(batch: Batch) -> float | None:
-    """From the end of the oldest attempt until now, seconds; wall clocks of two machines, so never below 0."""
+    """From the end of the oldest attempt until now, seconds; wall clocks of two machines, so never below 0.
+
+    A producer's events come in the order in which they ended, so the first of a message is its oldest.
+    """
     if not batch.content.events:
         return None
-    oldest = min(event.ended_at for event in batch.content.events)
+    oldest = min(event.ended_at for event in batch.first_events)
     return max(0.0, (datetime.now(UTC) - oldest).total_seconds())

@@ -11,10 +11,11 @@ import asyncpg
 
 from gateway_billing import end_user_store, statements
 from gateway_billing.database import DataRefused, borrowed
-from gateway_billing.message import MessageContent, PoisonEvent, ReceivedEvent, newest_marks, refused
+from gateway_billing.message import MessageContent, PoisonEvent, newest_marks, refused
 from gateway_billing.price_book import PriceBook
 from gateway_billing.pricing import Unpriced
 from gateway_billing.rating import Rating, rate
+from gateway_billing.received_event import ReceivedEvent
 from gateway_shared.producer_mark import ProducerMark
 
 
@@ -58,9 +59,7 @@ class Ledger:
         ratings = _ratings(events, book)
         try:
             async with borrowed(self._pool) as connection, connection.transaction():
-                columns = zip(*(event.row for event in events), strict=True)
-                rows = await connection.fetch(statements.INSERT_EVENTS, *map(list, columns)) if events else []
-                inserted = {row["event_id"] for row in rows}
+                inserted = await _insert_events(connection, events)
                 await insert_ratings(connection, [rated for rated in ratings.values() if rated.event_id in inserted])
                 await end_user_store.remember(connection, (event.end_user for event in events if event.end_user))
                 await _upsert_marks(connection, marks)
@@ -79,7 +78,7 @@ class Ledger:
         recorded.inserted += len(inserted)
         recorded.duplicate += len(events) - len(inserted)
         recorded.unpriced += len(inserted - ratings.keys())
-        recorded.usage_sources.update(event.usage.usage_source for event in events if event.event_id in inserted)
+        recorded.usage_sources.update(event.usage_source for event in events if event.event_id in inserted)
 
     async def _quarantine(self, poison: Sequence[PoisonEvent]) -> None:
         async with borrowed(self._pool) as connection:
@@ -96,7 +95,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class RatedEvent:
-    event_id: UUID
+    event_id: str | UUID
     tenant_id: str
     rating: Rating
 
@@ -117,6 +116,17 @@ async def insert_ratings(
     )
 
 
+async def _insert_events(connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[ReceivedEvent]) -> set[str]:
+    """The ids of those that were not there yet; of an id that is there twice the first counts."""
+    if not events:
+        return set()
+    row = await connection.fetchrow(statements.INSERT_EVENTS, [event.row for event in events])
+    assert row is not None, "an aggregate returns one row"
+    if row["inserted_ids"] is None:
+        return {event.event_id for event in events}
+    return set(map(str, row["inserted_ids"]))
+
+
 async def _upsert_marks(connection: asyncpg.pool.PoolConnectionProxy, marks: Sequence[ProducerMark]) -> None:
     if not marks:
         return
@@ -129,9 +139,9 @@ async def _upsert_marks(connection: asyncpg.pool.PoolConnectionProxy, marks: Seq
     )
 
 
-def _ratings(events: Sequence[ReceivedEvent], book: PriceBook) -> Mapping[UUID, RatedEvent]:
+def _ratings(events: Sequence[ReceivedEvent], book: PriceBook) -> Mapping[str, RatedEvent]:
     """The priced ones by event_id; of an id that is there twice the first counts, as it does in the insert."""
-    ratings: dict[UUID, RatedEvent] = {}
+    ratings: dict[str, RatedEvent] = {}
     for event in reversed(events):
         try:
             ratings[event.event_id] = RatedEvent(event.event_id, event.tenant_id, rate(event.usage, book))

@@ -24,6 +24,8 @@ CLOSE_TIMEOUT_S = 1.0
 DECLARE_INTERVAL_S = 5.0
 """How often the topology is declared again, in case a binding or an exchange went without a word."""
 
+CANCELLED_BY_BROKER = "cancelled by the broker"
+
 _BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
 
@@ -50,6 +52,11 @@ class Subscription:
             self._arrived.put_nowait(None)
             raise SubscriptionEnded(self._end_reason)
         return message
+
+    def raise_if_ended(self) -> None:
+        """Raises SubscriptionEnded: what is in hand is no longer ours."""
+        if self._end_reason is not None:
+            raise SubscriptionEnded(self._end_reason)
 
     async def acknowledge(self, messages: list[Delivery]) -> None:
         """Acknowledges exactly these. Raises SubscriptionEnded; they are delivered again then."""
@@ -101,7 +108,7 @@ async def subscribed(connection: AbstractConnection) -> AsyncIterator[Subscripti
         await channel.set_qos(prefetch_count=PREFETCH_MESSAGES, timeout=REQUEST_TIMEOUT_S)
         channel.close_callbacks.add(lambda _, error: subscription.end(f"channel closed: {type(error).__name__}"))
         underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end("cancelled by the broker"))
+        underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end(CANCELLED_BY_BROKER))
         for name in queues.CONSUMED_QUEUES:
             queue = await channel.get_queue(name, ensure=False)
             await queue.consume(subscription.arrive, timeout=REQUEST_TIMEOUT_S)

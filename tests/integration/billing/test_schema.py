@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from gateway_billing.received_event import EVENT_COLUMNS
 from gateway_shared import postgres
 from tests.integration.billing.running_billing import query
 from tests.servers import Postgres
@@ -34,6 +35,15 @@ async def test_every_table_view_and_column_is_described_with_its_unit(ledger_dat
         if row["attname"] and row["attname"].endswith(suffix) and unit not in row["comment"]
     ]
     assert without_unit == []
+
+
+async def test_the_row_that_a_consumer_sends_has_the_columns_in_its_order(ledger_database: Postgres) -> None:
+    rows = await query(
+        ledger_database,
+        "operator",
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'billing.event_row'::regclass ORDER BY attnum",
+    )
+    assert tuple(row["attname"] for row in rows) == EVENT_COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway_billing import statements
 from gateway_billing.end_user import EndUser
-from gateway_billing.message import EVENT_COLUMNS, read_message, refused
+from gateway_billing.message import read_message, refused
+from gateway_billing.received_event import EVENT_COLUMNS
 from tests.unit.billing.usage_events import usage_event
 
 
@@ -36,11 +37,8 @@ def test_a_row_has_the_columns_in_their_order() -> None:
 
 
 def test_the_statement_takes_the_columns_in_the_same_order() -> None:
-    columns = ", ".join(EVENT_COLUMNS)
     statement = " ".join(statements.INSERT_EVENTS.split())
-    assert statement.count(columns) == 3
-    assert f"${len(EVENT_COLUMNS)}::" in statement
-    assert f"${len(EVENT_COLUMNS) + 1}::" not in statement
+    assert statement.count(", ".join(EVENT_COLUMNS)) == 2
 
 
 def test_a_bad_line_is_kept_as_it_came_beside_its_neighbours() -> None:
