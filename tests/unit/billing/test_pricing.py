@@ -1,4 +1,7 @@
-"""Costs worked out by hand: tokens x USD per million tokens, the sum written beside each case."""
+"""Costs worked out by hand: tokens x USD per million tokens, the sum written beside each case.
+
+The rules one by one; test_cost_cases.py has them on today's list prices.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +31,7 @@ GEMINI_2_5_PRO = (
     | usd("flex", input=0.625, cached_input=0.125, output=5)
 )
 GPT_5 = usd(input=1.25, cached_input=0.125, output=10) | usd("flex", input=0.625, cached_input=0.0625, output=5)
-GPT_AUDIO = usd(input=2.50, input_audio=40, output=10, output_audio=80)
+GPT_4O_AUDIO_PREVIEW = usd(input=2.50, input_audio=40, output=10, output_audio=80)
 LLAMA = usd(input=0.88, output=0.88)
 QWEN = usd(input=0.50, output=1, reasoning=4)
 CHEAP = usd(input=0.0005, output=0.0005)
@@ -128,8 +131,8 @@ CASES = [
     ),
     # 10 x 2.50 = 25; 90 x 40 = 3,600; 20 x 10 = 200; 80 x 80 = 6,400; sum 10,225
     Case(
-        "gpt-audio",
-        GPT_AUDIO,
+        "gpt-4o-audio-preview",
+        GPT_4O_AUDIO_PREVIEW,
         TokenCounts(input_tokens=100, input_audio_tokens=90, output_tokens=100, output_audio_tokens=80),
         10_225_000,
     ),
@@ -141,6 +144,12 @@ CASES = [
     Case("llama", LLAMA, TokenCounts(input_tokens=9, output_tokens=20), 25_520),
     # 1 x 0.0005 = 0.5 nano-USD: a half is rounded up
     Case("half a nano-USD", CHEAP, TokenCounts(input_tokens=1), 1),
+    # the exact boundary, at one token: 0.499999, 0.5 and 0.500001 nano-USD; and 1.499999 and 2.5
+    Case("just below a half", {RateKey("input"): 499_999}, TokenCounts(input_tokens=1), 0),
+    Case("a half", {RateKey("input"): 500_000}, TokenCounts(input_tokens=1), 1),
+    Case("just above a half", {RateKey("input"): 500_001}, TokenCounts(input_tokens=1), 1),
+    Case("just below one and a half", {RateKey("input"): 1_499_999}, TokenCounts(input_tokens=1), 1),
+    Case("an even half, up all the same", {RateKey("input"): 2_500_000}, TokenCounts(input_tokens=1), 3),
     # 2 x 0.5 + 1 x 0.5 = 1.5 nano-USD: rounded once, at the end, not three halves to 3
     Case("rounded once", CHEAP, TokenCounts(input_tokens=2, output_tokens=1), 2),
     Case("no tokens", GPT_4O, TokenCounts(), 0),
