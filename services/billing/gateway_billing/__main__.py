@@ -1,4 +1,4 @@
-"""`python -m gateway_billing [serve] | migrate | import-prices FILE... | erase`."""
+"""`python -m gateway_billing [serve] | migrate | import-prices | erase | quarantine | reconcile | export-month`."""
 
 import argparse
 import os
@@ -7,7 +7,15 @@ from pathlib import Path
 
 import uvloop
 
-from gateway_billing import app, commands, erase_command
+from gateway_billing import (
+    app,
+    commands,
+    database_command,
+    erase_command,
+    month_export,
+    quarantine_commands,
+    reconcile_command,
+)
 from gateway_billing.price_file import PriceFileInvalid
 from gateway_billing.settings import BillingSettings, DatabaseSettings
 from gateway_shared import canonical_log
@@ -29,6 +37,8 @@ def main(arguments: list[str]) -> int:
                 pseudonym=options.pseudonym,
             )
             return uvloop.run(erasing)
+        if hasattr(options, "act"):
+            return uvloop.run(database_command.run(read_settings(DatabaseSettings, os.environ), options))
         settings = read_settings(BillingSettings, os.environ)
     except (SettingsInvalid, PriceFileInvalid) as error:
         print(*error.problems, sep="\n", file=sys.stderr)
@@ -50,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     whom = erasing.add_mutually_exclusive_group(required=True)
     whom.add_argument("--end-user", metavar="NAME", help="the id as the tenant's client sends it")
     whom.add_argument("--pseudonym", help="as in the column end_user")
+    for module in (quarantine_commands, reconcile_command, month_export):
+        module.add_to(commands_)
     return parser
 
 

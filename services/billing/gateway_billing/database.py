@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 Pool = asyncpg.Pool
+Connection = asyncpg.pool.PoolConnectionProxy
 
 STATEMENT_TIMEOUT_S = 4.0
 """Shorter than the 5 s within which the consumer gives up its subscription when the database is away."""
@@ -21,9 +22,7 @@ class DataRefused(Exception):
 
 
 @asynccontextmanager
-async def borrowed(
-    pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S
-) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+async def borrowed(pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> AsyncIterator[Connection]:
     """A connection for at most `timeout_s`, then its socket is cut, since asking a hung server would hang too.
 
     Raises DatabaseAway and DataRefused in place of asyncpg's errors.

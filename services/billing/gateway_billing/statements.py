@@ -10,6 +10,12 @@ def _text(name: str) -> str:
 INSERT_EVENTS = _text("insert_events")
 INSERT_RATINGS = _text("insert_ratings")
 INSERT_QUARANTINE = _text("insert_quarantine")
+SELECT_QUARANTINE = _text("select_quarantine")
+INSERT_QUARANTINE_RESOLUTION = _text("insert_quarantine_resolution")
+RECONCILE = _text("reconcile")
+EXPORT_ATTEMPTS = _text("export_attempts")
+EXPORT_STATEMENT = _text("export_statement")
+EXPORT_USAGE = _text("export_usage")
 INSERT_END_USERS = _text("insert_end_users")
 ERASE_END_USER = _text("erase_end_user")
 COUNT_NAME = _text("count_name")
@@ -22,6 +28,8 @@ SELECT_NEWEST_CONTENT = _text("select_newest_content")
 SELECT_PRICE_VERSIONS = _text("select_price_versions")
 SELECT_PRICES = _text("select_prices")
 COUNT_DEFAULT_PARTITION = "SELECT count(*) FROM billing.event_default"
+SELECT_RESOLUTION = "SELECT resolution FROM billing.quarantine_resolution WHERE raw_sha256 = $1"
+SELECT_HOLDER = "SELECT event_id FROM billing.event WHERE producer = $1 AND sequence = $2"
 ENSURE_PARTITIONS = "SELECT billing.ensure_partitions()"
 ADVANCE_CHECKPOINTS = "SELECT billing.advance_checkpoints()"
 """Each is one function or one table: a file would say no more."""
