@@ -1,17 +1,19 @@
 """One stack with the simulator for all acceptance tests, and the ledger as the billing team reads it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from gateway_local.first_steps import PRICE_OVERRIDES
 
 from gateway_router.price_export import export_prices
+from tests.acceptance.audit import Audit, audit
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.owned_stack import OwnedStack, owned_stack
 from tests.acceptance.price_list import PriceList
 from tests.acceptance.stack import Stack, running_stack
+from tests.acceptance.traffic import Traffic
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +46,17 @@ def prices() -> PriceList:
         exported = Path(folder) / "prices.json"
         export_prices(exported)
         return PriceList(exported, PRICE_OVERRIDES)
+
+
+Audited = Callable[[Traffic], Awaitable[Audit]]
+
+
+@pytest.fixture
+async def audited(owned: OwnedStack, owned_ledger: Ledger, prices: PriceList) -> Audited:
+    """Judges the ledger of `owned` by what these clients saw, once it has a row for every call."""
+    print(f"\nledger before: {await owned_ledger.event_count()} rows")
+
+    async def audited(seen: Traffic) -> Audit:
+        return await audit(owned_ledger, owned.simulator_url, seen.outcomes, prices)
+
+    return audited

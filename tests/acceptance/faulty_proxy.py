@@ -25,15 +25,25 @@ class Behaviour(Enum):
     PASS = auto()
     SILENT = auto()
     """Half-open: bytes vanish both ways, and neither side hears when the other one leaves."""
+    MUTE = auto()
+    """The same, but only from who connected: it still hears the other side."""
     RESET = auto()
 
 
 @dataclass(eq=False)
 class _Connection:
-    """`is_lost` stays: a path that has gone silent never speaks again, only a new connection does."""
+    """What is lost stays so: a path that has gone silent never speaks again, only a new connection does."""
 
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
-    is_lost: bool = False
+    near: asyncio.StreamWriter
+    far: asyncio.StreamWriter | None = None
+    lost_towards: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @property
+    def writers(self) -> list[asyncio.StreamWriter]:
+        return [self.near, self.far] if self.far else [self.near]
+
+    def lose(self, behaviour: Behaviour) -> None:
+        self.lost_towards.update(self.writers if behaviour is Behaviour.SILENT else self.writers[1:])
 
     def reset(self) -> None:
         for writer in self.writers:
@@ -60,6 +70,11 @@ class FaultyProxy:
     @contextmanager
     def silent(self) -> Iterator[None]:
         with self._behaving(Behaviour.SILENT):
+            yield
+
+    @contextmanager
+    def mute(self) -> Iterator[None]:
+        with self._behaving(Behaviour.MUTE):
             yield
 
     @contextmanager
@@ -96,11 +111,11 @@ class FaultyProxy:
 
     def _behave(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
-        if behaviour is Behaviour.SILENT:
-            for connection in self._connections:
-                connection.is_lost = True
-        elif behaviour is Behaviour.RESET:
+        if behaviour is Behaviour.RESET:
             self._reset_all()
+        elif behaviour is not Behaviour.PASS:
+            for connection in self._connections:
+                connection.lose(behaviour)
 
     def _reset_all(self) -> None:
         for connection in self._connections:
@@ -127,12 +142,12 @@ class FaultyProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted_s.append(time.monotonic())
-        connection = _Connection([writer], is_lost=self._behaviour is Behaviour.SILENT)
+        connection = _Connection(writer)
         self._connections.add(connection)
         try:
             if self._behaviour is Behaviour.PASS:
-                await self._join(reader, writer, connection)
-            elif self._behaviour is Behaviour.SILENT:
+                await self._join(reader, connection)
+            elif self._behaviour is not Behaviour.RESET:
                 await reader.read(-1)
         except OSError:  # nobody listens at the target
             connection.reset()
@@ -140,10 +155,11 @@ class FaultyProxy:
             connection.reset()
             self._connections.discard(connection)
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
-        connection.writers.append(far_writer)
-        await asyncio.gather(self._relay(reader, far_writer, connection), self._relay(far_reader, writer, connection))
+    async def _join(self, reader: asyncio.StreamReader, connection: _Connection) -> None:
+        far_reader, connection.far = await asyncio.open_connection("127.0.0.1", self._target_port)
+        await asyncio.gather(
+            self._relay(reader, connection.far, connection), self._relay(far_reader, connection.near, connection)
+        )
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection) -> None:
         """Until the source has ended, which is handed on unless the path is lost."""
@@ -153,7 +169,7 @@ class FaultyProxy:
             while data := await reader.read(_CHUNK_BYTES):
                 on_the_way.put_nowait((time.monotonic() + self._delay_s, data))
         except ConnectionError:
-            if not connection.is_lost:
+            if writer not in connection.lost_towards:
                 connection.reset()
         finally:
             on_the_way.put_nowait((time.monotonic() + self._delay_s, b""))
@@ -167,9 +183,9 @@ class FaultyProxy:
             await asyncio.sleep(due_s - time.monotonic())
             if not data:
                 break
-            if not connection.is_lost:
+            if writer not in connection.lost_towards:
                 with suppress(ConnectionError):
                     writer.write(data)
                     await writer.drain()
-        if not connection.is_lost:
+        if writer not in connection.lost_towards:
             writer.close()

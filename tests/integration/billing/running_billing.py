@@ -9,18 +9,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractChannel
 
-from gateway_shared import broker, postgres
+from gateway_shared import postgres
 from gateway_shared.topology import USAGE_EXCHANGE, USAGE_ROUTING_KEY
 from gateway_shared.usage_event import UsageEvent
+from tests.broker import channel_of
 from tests.servers import Certificates, Postgres, RabbitMq, free_ports, wait_until
 
 WITHIN_S = 20.0
@@ -107,12 +106,6 @@ class RunningBilling:
     def log_lines(self) -> list[dict[str, Any]]:
         """The canonical lines so far; anything that is not JSON fails the test."""
         return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-
-@asynccontextmanager
-async def channel_of(server: RabbitMq, role: str) -> AsyncIterator[AbstractChannel]:
-    async with await broker.connect(server.url, server.tls_files(role), name="test") as connection:
-        yield await connection.channel(on_return_raises=True)
 
 
 async def publish(server: RabbitMq, bodies: Iterable[bytes]) -> None:

@@ -6,10 +6,10 @@ from aio_pika import Message
 
 from gateway_shared.topology import DEAD_LETTER_EXCHANGE, USAGE_ROUTING_KEY
 from gateway_shared.usage_event import TokenCounts
+from tests.broker import channel_of
 from tests.integration.billing.running_billing import (
     RunningBilling,
     attempts_of,
-    channel_of,
     publish,
     publish_events,
     query,

@@ -12,10 +12,10 @@ import pytest
 
 from gateway_shared import postgres
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.broker import channel_of
 from tests.integration.billing.running_billing import (
     RunningBilling,
     attempts_of,
-    channel_of,
     publish_events,
     rows_when,
 )

@@ -65,3 +65,14 @@ def test_both_sides_hear_a_reset(proxy: tuple[FaultyProxy, socket.socket]) -> No
         for side in (near, far):
             with pytest.raises(ConnectionResetError):
                 side.recv(100)
+
+
+def test_who_is_mute_still_hears(proxy: tuple[FaultyProxy, socket.socket]) -> None:
+    near, far = joined(*proxy)
+    with near, far, proxy[0].mute():
+        near.sendall(b"lost")
+        far.sendall(b"heard")
+        assert near.recv(100) == b"heard"
+        far.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            far.recv(100)

@@ -1,0 +1,100 @@
+"""The broker is away, blocked or without its queue (RELIABILITY: F1, F2, F4): answers go on, no usage is lost."""
+
+import asyncio
+import time
+
+import pytest
+
+from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.acceptance.conftest import Audited
+from tests.acceptance.ledger import Ledger
+from tests.acceptance.owned_stack import OwnedStack
+from tests.acceptance.traffic import traffic
+from tests.broker import channel_of
+from tests.servers import wait_until
+
+PUBLISH_TIMEOUT_S = 5.0
+DECLARED_AGAIN_WITHIN_S = 10.0
+ALARMS = {
+    "memory": ("set_vm_memory_high_watermark 0.00001", "set_vm_memory_high_watermark 0.4"),
+    "disk": ("set_disk_free_limit 1000000000000000", "set_disk_free_limit 50000000"),
+}
+"""What raises it, and what sets the limit back."""
+
+
+@pytest.mark.parametrize("away_s", [10.0, pytest.param(600.0, marks=pytest.mark.long)])
+async def test_answers_go_on_while_the_broker_is_down(owned: OwnedStack, audited: Audited, away_s: float) -> None:
+    async with traffic(owned) as seen:
+        await asyncio.sleep(0.5)
+        owned.rabbitmq.kill()
+        await asyncio.sleep(away_s)
+        owned.rabbitmq.launch()
+        await asyncio.to_thread(owned.rabbitmq.wait_until_ready)
+    assert seen.refused == []
+    assert (await audited(seen)).is_exact
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+@pytest.mark.parametrize("blocked_s", [PUBLISH_TIMEOUT_S + 1, pytest.param(60.0, marks=pytest.mark.long)])
+async def test_answers_go_on_while_an_alarm_blocks_the_broker(
+    owned: OwnedStack, owned_ledger: Ledger, audited: Audited, alarm: str, blocked_s: float
+) -> None:
+    raise_it, clear_it = ALARMS[alarm]
+    async with traffic(owned) as seen:
+        await asyncio.to_thread(owned.rabbitmq.control, *raise_it.split())
+        try:
+            await asyncio.sleep(blocked_s / 2)
+            blocked = await owned_ledger.event_count()
+            await asyncio.sleep(blocked_s / 2)
+            assert await owned_ledger.event_count() == blocked, "the alarm blocks nobody: this shows nothing"
+        finally:
+            await asyncio.to_thread(owned.rabbitmq.control, *clear_it.split())
+    assert seen.refused == []
+    assert (await audited(seen)).is_exact
+
+
+@pytest.mark.parametrize("stopped_s", [PUBLISH_TIMEOUT_S + 4, pytest.param(60.0, marks=pytest.mark.long)])
+async def test_answers_go_on_while_the_broker_hangs_and_a_publish_is_given_up_after_five_seconds(
+    owned: OwnedStack, audited: Audited, stopped_s: float
+) -> None:
+    tries_s = owned.proxies.router_to_broker.accepted_s
+    async with traffic(owned) as seen:
+        await asyncio.sleep(0.5)
+        owned.rabbitmq.pause()
+        paused_s, tries_before = time.monotonic(), len(tries_s)
+        try:
+            await asyncio.sleep(stopped_s)
+        finally:
+            owned.rabbitmq.resume()
+    assert len(tries_s) > tries_before, "the router still trusts a connection that hangs"
+    print(f"given up and tried again after {tries_s[tries_before] - paused_s:.1f} s")
+    assert PUBLISH_TIMEOUT_S - 0.5 <= tries_s[tries_before] - paused_s <= PUBLISH_TIMEOUT_S + 3
+    assert seen.refused == []
+    assert (await audited(seen)).is_exact
+
+
+@pytest.mark.parametrize("lost", ["queue", "binding", "exchange"])
+async def test_a_topology_that_was_deleted_under_load_is_declared_again_and_nothing_is_lost(
+    owned: OwnedStack, audited: Audited, lost: str
+) -> None:
+    binding = f"{USAGE_EXCHANGE}\t{LEDGER_QUEUE}"
+    async with traffic(owned) as seen:
+        await asyncio.sleep(0.5)
+        async with channel_of(owned.rabbitmq, "billing") as channel:
+            if lost == "queue":
+                await channel.queue_delete(LEDGER_QUEUE)
+            elif lost == "exchange":
+                await channel.exchange_delete(USAGE_EXCHANGE)
+            else:
+                queue = await channel.get_queue(LEDGER_QUEUE, ensure=False)
+                await queue.unbind(USAGE_EXCHANGE, USAGE_ROUTING_KEY)
+        deleted_s = time.monotonic()
+        await asyncio.to_thread(
+            wait_until,
+            lambda: binding in owned.rabbitmq.control("list_bindings", "source_name", "destination_name"),
+            what="the ledger's queue is bound to the exchange",
+            timeout_s=DECLARED_AGAIN_WITHIN_S,
+        )
+        print(f"declared again after {time.monotonic() - deleted_s:.1f} s")
+    assert seen.refused == []
+    assert (await audited(seen)).is_exact
