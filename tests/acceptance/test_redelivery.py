@@ -10,6 +10,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractQueue
 
 from gateway_shared.topology import CONTENT_TYPE, LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.acceptance.broker_view import messages_held
 from tests.acceptance.conftest import Audited
 from tests.acceptance.ledger import Ledger, Row
 from tests.acceptance.metrics_text import total
@@ -141,13 +142,7 @@ async def publish(owned: OwnedStack, lines: list[bytes], chance: random.Random) 
 
 
 async def acknowledged_all(owned: OwnedStack) -> None:
-    """Nothing is ready and nothing unacknowledged."""
-
-    def messages() -> int:
-        shown = owned.rabbitmq.control("--quiet", "list_queues", "name", "messages")
-        return int(dict(line.split("\t") for line in shown.splitlines())[LEDGER_QUEUE])
-
-    await asyncio.to_thread(wait_until, lambda: messages() == 0, what="an empty queue")
+    await asyncio.to_thread(wait_until, lambda: messages_held(owned.rabbitmq) == 0, what="an empty queue")
 
 
 async def published_all(owned: OwnedStack) -> None:
