@@ -19,12 +19,12 @@ import uvloop
 
 from gateway_router.attempt import Attempt, AttemptRecord, Outcome
 from gateway_router.journal import Journal
-from gateway_router.journal.journal import Build
+from gateway_router.journal.journal import Build, Record
 from gateway_router.providers import Provider
 from gateway_router.routing import Route
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.settings import Secret
-from gateway_shared.usage_event import TokenCounts, UsageEvent
+from gateway_shared.usage_event import TokenCounts
 
 Settled = asyncio.Future[None]
 
@@ -42,10 +42,10 @@ class NoJournal:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
 
-    def intent(self, event: UsageEvent) -> None:
+    def intent(self, record: Record) -> None:
         """Not written."""
 
-    def checkpoint(self, event: UsageEvent) -> None:
+    def checkpoint(self, record: Record) -> None:
         """Not written."""
 
     def settle(self, build: Build) -> Settled:  # noqa: ARG002 - the protocol's

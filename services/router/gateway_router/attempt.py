@@ -3,11 +3,14 @@
 from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
+
+import orjson
 
 from gateway_router.routing import Route
 from gateway_shared.call_head import CallHead
-from gateway_shared.usage_event import FinishState, Status, TokenCounts, UsageEvent, UsageSource
+from gateway_shared.usage_event import SCHEMA_VERSION, FinishState, Status, TokenCounts, UsageSource
 
 
 class Journal(Protocol):
@@ -15,9 +18,9 @@ class Journal(Protocol):
 
     producer: str
 
-    def intent(self, event: UsageEvent) -> None: ...
-    def checkpoint(self, event: UsageEvent) -> None: ...
-    def settle(self, build: Callable[[str, int], UsageEvent]) -> Future[None]: ...
+    def intent(self, record: "WrittenEvent") -> None: ...
+    def checkpoint(self, record: "WrittenEvent") -> None: ...
+    def settle(self, build: Callable[[str, int], "WrittenEvent"]) -> Future[None]: ...
 
 
 @dataclass(slots=True)
@@ -50,44 +53,45 @@ class Attempt:
     number: int = 1
     is_final: bool = True
 
-    def event(self, outcome: Outcome, *, producer: str, sequence: int, now_s: float) -> UsageEvent:
+    def facts(self) -> dict[str, object]:
+        """The part of the usage event that is known from the start, and stays."""
         head, caller, provider = self.head, self.head.caller, self.route.provider
-        return UsageEvent(
-            event_id=self.event_id,
-            request_id=head.request_id,
-            attempt=self.number,
-            is_final=self.is_final,
-            producer=producer,
-            sequence=sequence,
-            tenant_id=caller.tenant_id,
-            user_id=caller.user_id,
-            key_id=caller.key_id,
-            plan_id=caller.plan_id,
-            channel=caller.channel,
-            end_user=head.end_user,
-            end_user_name=head.end_user_name,
-            agent_id=head.agent_id,
-            agent_run_id=head.agent_run_id,
-            agent_parent_run_id=head.agent_parent_run_id,
-            traceparent=head.traceparent,
-            client_retry_count=head.retry_count,
-            endpoint=head.endpoint,
-            stream=head.stream,
-            provider=provider.ledger_name,
-            price_provider=provider.price_provider,
-            model_requested=head.model,
-            model_upstream=self.route.upstream_model,
-            model_served=outcome.model_served,
-            service_tier=outcome.service_tier,
-            started_at=self.started_at,
-            duration_us=max(0, round((now_s - self.started_s) * 1e6)),
-            time_to_first_token_us=outcome.time_to_first_token_us,
-            http_status=outcome.http_status,
-            status=outcome.status,
-            finish_state=outcome.finish_state,
-            usage_source=outcome.usage_source,
-            tokens=outcome.tokens,
-        )
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "event_id": self.event_id,
+            "request_id": head.request_id,
+            "attempt": self.number,
+            "is_final": self.is_final,
+            "tenant_id": caller.tenant_id,
+            "user_id": caller.user_id,
+            "key_id": caller.key_id,
+            "plan_id": caller.plan_id,
+            "channel": caller.channel,
+            "end_user": head.end_user,
+            "agent_id": head.agent_id,
+            "agent_run_id": head.agent_run_id,
+            "agent_parent_run_id": head.agent_parent_run_id,
+            "traceparent": head.traceparent,
+            "client_retry_count": head.retry_count,
+            "endpoint": head.endpoint,
+            "stream": head.stream,
+            "provider": provider.ledger_name,
+            "price_provider": provider.price_provider,
+            "model_requested": head.model,
+            "model_upstream": self.route.upstream_model,
+            "started_at": self.started_at,
+        }
+
+
+@dataclass(slots=True)
+class WrittenEvent:
+    """A usage event (`gateway_shared.usage_event`), written down without being one: half the cost, twice a call."""
+
+    event_id: str
+    json: bytes
+
+    def to_json(self) -> bytes:
+        return self.json
 
 
 class AttemptRecord:
@@ -99,26 +103,54 @@ class AttemptRecord:
         self.settled = False
         self._journal = journal
         self._clock_s = clock_s
+        self._facts = orjson.dumps(attempt.facts())[:-1]
 
     def intent(self) -> None:
         """Before the provider is called. Raises JournalUnavailable: then it is not."""
-        self._journal.intent(self._event(LOST))
+        self._journal.intent(WrittenEvent(self.attempt.event_id, self._facts + _intent_tail(self._journal.producer)))
 
     def checkpoint(self, outcome: Outcome) -> None:
-        self._journal.checkpoint(self._event(outcome))
+        # like the intent it carries no number of its own: the sequence counts terminal records
+        self._journal.checkpoint(
+            self._event(outcome, producer=self._journal.producer, sequence=1, now_s=self._clock_s())
+        )
 
     def settle(self, outcome: Outcome) -> Future[None]:
         """The terminal record; the future is done when it is durable. Raises JournalUnavailable."""
         assert not self.settled
         now_s = self._clock_s()
 
-        def build(producer: str, sequence: int) -> UsageEvent:
-            return self.attempt.event(outcome, producer=producer, sequence=sequence, now_s=now_s)
+        def build(producer: str, sequence: int) -> WrittenEvent:
+            return self._event(outcome, producer=producer, sequence=sequence, now_s=now_s)
 
         durable = self._journal.settle(build)
         self.settled, self.outcome = True, outcome
         return durable
 
-    def _event(self, outcome: Outcome) -> UsageEvent:
-        # intents and checkpoints carry no number of their own: the sequence counts terminal records
-        return self.attempt.event(outcome, producer=self._journal.producer, sequence=1, now_s=self._clock_s())
+    def _event(self, outcome: Outcome, *, producer: str, sequence: int, now_s: float) -> WrittenEvent:
+        duration_us = max(0, round((now_s - self.attempt.started_s) * 1e6))
+        tail = _tail(outcome, producer=producer, sequence=sequence, duration_us=duration_us)
+        return WrittenEvent(self.attempt.event_id, self._facts + tail)
+
+
+@cache
+def _intent_tail(producer: str) -> bytes:
+    return _tail(LOST, producer=producer, sequence=1, duration_us=0)
+
+
+def _tail(outcome: Outcome, *, producer: str, sequence: int, duration_us: int) -> bytes:
+    """What follows the facts: the rest of the JSON object."""
+    rest = {
+        "producer": producer,
+        "sequence": sequence,
+        "duration_us": duration_us,
+        "model_served": outcome.model_served,
+        "service_tier": outcome.service_tier,
+        "time_to_first_token_us": outcome.time_to_first_token_us,
+        "http_status": outcome.http_status,
+        "status": outcome.status,
+        "finish_state": outcome.finish_state,
+        "usage_source": outcome.usage_source,
+        "tokens": outcome.tokens,
+    }
+    return b"," + orjson.dumps(rest)[1:]

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway_router.attempt import Journal
+from gateway_router.attempt import Journal, WrittenEvent
 from gateway_shared.errors import JournalUnavailable
-from gateway_shared.usage_event import UsageEvent
 from tests.integration.router.router_rig import RouterRig, until
 from tests.integration.router.test_calls import EVERY_PROVIDER, PLAIN_OR_STREAM, asking, data_of, one_event
 
@@ -22,7 +21,7 @@ class SlowDisk:
         self.waiting: list[asyncio.Future[None]] = []
         self._journal = journal
 
-    def settle(self, build: Callable[[str, int], UsageEvent]) -> asyncio.Future[None]:
+    def settle(self, build: Callable[[str, int], WrittenEvent]) -> asyncio.Future[None]:
         self._journal.settle(build)
         self.waiting.append(asyncio.get_running_loop().create_future())
         return self.waiting[-1]
@@ -59,7 +58,7 @@ async def test_the_end_of_an_answer_waits_for_the_disk(
 class FullDisk(SlowDisk):
     """A journal that takes intents, and then no more."""
 
-    def settle(self, build: Callable[[str, int], UsageEvent]) -> asyncio.Future[None]:
+    def settle(self, build: Callable[[str, int], WrittenEvent]) -> asyncio.Future[None]:
         raise JournalUnavailable
 
 
