@@ -34,7 +34,7 @@ stop:  ## Stop what `start` started; the data is kept
 clean:  ## Stop, and remove the data (database, queue, journal, keys, certificates, logs)
 	@$(LOCAL) clean
 
-.PHONY: develop test test-long test-compose lint bench bench-quick
+.PHONY: develop test test-long test-compose lint bench bench-quick bench-billing
 develop:
 	@$(LOCAL) develop
 
@@ -61,6 +61,9 @@ bench:  ## The gateway and its peers under load, 15 minutes; BENCH="--shapes jso
 
 bench-quick:  ## The working tree and a commit of ours, two minutes: make bench-quick COMMIT=main~1
 	$(RIG) --against $(or $(COMMIT),HEAD) $(BENCH)
+
+bench-billing: develop  ## From the queue into the ledger: events per second, CPU of each part, freshness
+	$(DEV)/python -m bench.billing_rate $(BENCH)
 
 .PHONY: lock compose-credentials
 lock:  ## Make every lock file anew

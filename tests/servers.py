@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,9 @@ from gateway_authority.profile import DEFAULT_DEPLOYMENT, USAGES, LeafProfile, r
 from gateway_shared.tls import TlsFiles
 
 READY_TIMEOUT_S = 60.0
+_WITHOUT_FSYNC = {"fsync": "off"}
+"""A killed process loses nothing without it: only a crash of the machine would."""
+
 STOP_TIMEOUT_S = 20.0
 
 
@@ -146,10 +149,15 @@ class RunningServer:
 class Postgres(RunningServer):
     """Roles operator, edge, router, billing and billing_reader on the database `gateway`; nothing is migrated."""
 
-    def __init__(self, folder: Path, certificates: Certificates, distribution: list[Binaries] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        certificates: Certificates,
+        distribution: list[Binaries] | None = None,
+        settings: Mapping[str, str] = _WITHOUT_FSYNC,
+    ) -> None:
         folder.mkdir()
-        # a killed process loses nothing without fsync: only a crash of the machine would
-        self._server = replace(install_server(folder, free_ports(1)[0], distribution), settings={"fsync": "off"})
+        self._server = replace(install_server(folder, free_ports(1)[0], distribution), settings=settings)
         self._server.prepare(certificates.folder)
         self._certificates = certificates
         super().__init__("Postgres", self._server.command, self._server.is_ready, folder.with_suffix(".log"))

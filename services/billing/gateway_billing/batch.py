@@ -31,14 +31,17 @@ class Batch:
 
 
 async def next_batch(subscription: Subscription) -> Batch:
-    """Waits for a first message, then at most MAX_WAIT_S for more. Raises SubscriptionEnded."""
+    """Waits for a first message, then at most MAX_WAIT_S for more; takes what has arrived. Raises SubscriptionEnded."""
     batch = Batch()
     batch.add(await subscription.next_message())
-    try:
-        async with asyncio.timeout(MAX_WAIT_S):
-            while not batch.is_full:
-                batch.add(await subscription.next_message())
-                await asyncio.sleep(0)  # between two messages the batch before this one gets its answer from Postgres
-    except TimeoutError:
-        return batch
+    deadline_s = asyncio.get_running_loop().time() + MAX_WAIT_S
+    while not batch.is_full:
+        # between two messages the batch before this one gets its answer from Postgres
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout_at(None if subscription.has_arrived else deadline_s):
+                message = await subscription.next_message()
+        except TimeoutError:
+            break
+        batch.add(message)
     return batch

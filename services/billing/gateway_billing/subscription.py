@@ -45,6 +45,11 @@ class Subscription:
     def is_alive(self) -> bool:
         return self._end_reason is None
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether `next_message` answers without waiting."""
+        return not self._arrived.empty()
+
     async def next_message(self) -> Delivery:
         """Raises SubscriptionEnded at once when it has, what is still here being no longer ours."""
         message = await self._arrived.get()
