@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from gateway_edge import __version__, chat, metrics, models, status
+from gateway_edge import __version__, chat, metrics, models, status, usage, usage_store
 from gateway_edge.answering import add_headers, answer_every_request
 from gateway_edge.body import BodyReader
 from gateway_edge.drain import Drain
@@ -14,7 +14,7 @@ from gateway_edge.grant_channel import GrantChannel
 from gateway_edge.grant_store import GrantStore
 from gateway_edge.key_limits import KeyLimits
 from gateway_edge.key_states import KeyStates
-from gateway_edge.resources import BODIES, DRAIN, GRANT_CHANNEL, GRANTS, LIMITS, OPERATIONS, ROUTER, SETTINGS
+from gateway_edge.resources import BODIES, DRAIN, GRANT_CHANNEL, GRANTS, LIMITS, OPERATIONS, ROUTER, SETTINGS, USAGE
 from gateway_edge.settings import EdgeSettings
 from gateway_shared import postgres
 from gateway_shared.hop_client import HopClient
@@ -39,6 +39,7 @@ def edge_app(settings: EdgeSettings, states: KeyStates) -> web.Application:
 
     app.cleanup_ctx.append(_router)
     app.cleanup_ctx.append(_grants)
+    app.cleanup_ctx.append(_usage)
     app.on_response_prepare.append(add_headers)
 
     app.router.add_get("/health", status.health)
@@ -46,6 +47,8 @@ def edge_app(settings: EdgeSettings, states: KeyStates) -> web.Application:
     app.router.add_post("/v1/chat/completions", chat.chat_completions, expect_handler=chat.expect_body)
     app.router.add_get("/v1/models", models.list_models)
     app.router.add_get("/v1/models/{model:.+}", models.show_model)
+    app.router.add_get("/v1/usage", usage.show_usage)
+    app.router.add_get("/v1/organization/usage/completions", usage.show_usage)
     app.router.add_post(
         "/v1/langchain/chat/completions", chat.langchain_chat_completions, expect_handler=chat.expect_body
     )
@@ -84,3 +87,13 @@ async def _grants(app: web.Application) -> AsyncIterator[None]:
     finally:
         cache.close()
         pool.terminate()  # not close: that waits for a database that may be away
+
+
+async def _usage(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    pool = await postgres.create_pool(
+        settings.postgres_dsn, settings.tls_files, application_name=f"{_NAME}-usage", max_size=usage_store.POOL_SIZE
+    )
+    app[USAGE] = usage_store.UsageStore(pool)
+    yield
+    pool.terminate()

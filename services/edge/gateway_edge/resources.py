@@ -8,12 +8,14 @@ from gateway_edge.grant_cache import GrantCache
 from gateway_edge.grant_channel import GrantChannel
 from gateway_edge.key_limits import KeyLimits
 from gateway_edge.settings import EdgeSettings
+from gateway_edge.usage_store import UsageStore
 from gateway_shared.hop_client import HopClient
 from gateway_shared.operations import Operations
 
 SETTINGS = web.AppKey("settings", EdgeSettings)
 GRANTS = web.AppKey("grants", GrantCache)
 GRANT_CHANNEL = web.AppKey("grant_channel", GrantChannel)
+USAGE = web.AppKey("usage", UsageStore)
 LIMITS = web.AppKey("limits", KeyLimits)
 BODIES = web.AppKey("bodies", BodyReader)
 ROUTER = web.AppKey("router", HopClient)
