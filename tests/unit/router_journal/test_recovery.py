@@ -113,8 +113,8 @@ async def test_damage_in_the_middle_hides_nothing_behind_it(tmp_path: Path) -> N
         ("e2", 3, "settled"),
         ("e3", 4, "settled"),
         ("e4", 5, "settled"),
-        ("e1", 6, "unknown"),
-    ]
+        ("e1", 2, "unknown"),
+    ], "the number of the damaged record is used again"
     folder.release()
 
 
@@ -175,3 +175,13 @@ async def test_a_folder_that_makes_no_sense_does_not_hold_up_the_others(tmp_path
     assert list_segments(odd), "what cannot be read is kept"
     publication.close()
     publication.folder.release()
+
+
+async def test_a_block_that_came_back_does_not_open_a_settled_call_again(tmp_path: Path) -> None:
+    path = await dead_journal(tmp_path)
+    with list_segments(path)[-1].path.open("ab") as file:
+        file.write(encode(FrameKind.INTENT, 0, intent("settled").to_json()))
+    folder = adopted(path)
+    assert close_folder(folder).last_sequence == 3
+    assert sorted(event.event_id for event in terminal_events(path)) == ["asked", "settled", "streamed"]
+    folder.release()

@@ -1,10 +1,14 @@
 """Recovery: a dead process's journal gets what it lacks, and is closed. Blocking; called in a thread.
 
 Every intent that has no terminal record gets one, made of its last intent or checkpoint with the
-producer's next sequence: what is known of the call, with the status that was written then.
+producer's next sequence: what is known of the call, with the status that was written then. A terminal
+record that can no longer be read is replaced in the same way, under its own number.
 """
 
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain, count
 
 import orjson
 
@@ -18,6 +22,19 @@ from gateway_router.metering_metrics import DAMAGED_BYTES, RECOVERED
 from gateway_shared import canonical_log
 
 
+@dataclass(slots=True)
+class Found:
+    """What a journal holds from where calls may be open.
+
+    `open_calls`: the last known event of each call without a terminal record, by event id, oldest
+    intent first. `missing`: sequences up to `last_sequence` whose terminal record cannot be read.
+    """
+
+    last_sequence: int
+    open_calls: dict[str, dict[str, object]] = field(default_factory=dict)
+    missing: list[int] = field(default_factory=list)
+
+
 def close_folder(folder: JournalFolder) -> Cursor:
     """Appends the missing terminal records, saves the cursor with `last_sequence`, and returns it.
 
@@ -27,24 +44,28 @@ def close_folder(folder: JournalFolder) -> Cursor:
     if cursor.last_sequence is not None:
         return cursor
     remove_reserve(folder.path)
-    last_sequence, open_calls = _scan(folder, cursor)
-    if open_calls:
-        _append_terminals(folder, list(open_calls.values()), first_sequence=last_sequence + 1)
-        last_sequence += len(open_calls)
+    found = _scan(folder, cursor)
+    # a terminal record that was damaged leaves its call open: its number is used again, and is not missing
+    sequences = chain(found.missing, count(found.last_sequence + 1))
+    last_sequence = found.last_sequence + max(0, len(found.open_calls) - len(found.missing))
+    if found.open_calls:
+        _append_terminals(folder, zip(sequences, found.open_calls.values(), strict=False), found.last_sequence + 1)
     closed = Cursor(cursor.position, cursor.sequence, cursor.scan_from, last_sequence)
     closed.save(folder.path)
-    RECOVERED.inc(len(open_calls))
+    RECOVERED.inc(len(found.open_calls))
     return closed
 
 
-def _scan(folder: JournalFolder, cursor: Cursor) -> tuple[int, dict[str, dict[str, object]]]:
-    """The last sequence, and the last known event of each call without a terminal record, by event id."""
+def _scan(folder: JournalFolder, cursor: Cursor) -> Found:
+    """Cuts a torn tail off. Raises OSError."""
     segments = list_segments(folder.path)
     if not segments:
-        return cursor.sequence, {}
+        return Found(cursor.sequence)
+    first = next((segment for segment in segments if segment.number >= cursor.scan_from), segments[-1])
     last = segments[-1]
-    last_sequence = max(cursor.sequence, last.first_sequence - 1)
-    open_calls: dict[str, dict[str, object]] = {}
+    found = Found(max(cursor.sequence, last.first_sequence - 1))
+    settled: set[str] = set()
+    sequences: set[int] = set()
     reader = JournalReader(folder.path, Position(cursor.scan_from))
     limit = Position(last.number, last.size_bytes)
     end = 0
@@ -52,26 +73,32 @@ def _scan(folder: JournalFolder, cursor: Cursor) -> tuple[int, dict[str, dict[st
         end = frames[-1].end if reader.position.segment == last.number else 0
         for frame in frames:
             event = orjson.loads(frame.payload)
+            event_id = event["event_id"]
             if frame.kind is FrameKind.SETTLE:
-                open_calls.pop(event["event_id"], None)
-                last_sequence = max(last_sequence, frame.sequence)
-            else:
-                open_calls[event["event_id"]] = event
+                settled.add(event_id)
+                sequences.add(frame.sequence)
+                found.open_calls.pop(event_id, None)
+            elif event_id not in settled:
+                found.open_calls[event_id] = event
     reader.close()
     if end < limit.offset:
         os.truncate(last.path, end)
     if reader.damaged_bytes:
         DAMAGED_BYTES.inc(reader.damaged_bytes)
         canonical_log.warning("journal damaged", producer=folder.producer, damaged_bytes=reader.damaged_bytes)
-    return last_sequence, open_calls
+    found.last_sequence = max(found.last_sequence, *sequences, 0)
+    found.missing = sorted(set(range(first.first_sequence, found.last_sequence + 1)) - sequences)
+    return found
 
 
-def _append_terminals(folder: JournalFolder, events: list[dict[str, object]], *, first_sequence: int) -> None:
+def _append_terminals(
+    folder: JournalFolder, events: Iterable[tuple[int, dict[str, object]]], first_sequence: int
+) -> None:
     """Into a segment of their own: nothing is ever appended to a file that a crash may have cut."""
     number = list_segments(folder.path)[-1].number + 1
     writer = SegmentWriter.create(folder.path, number=number, first_sequence=first_sequence)
     try:
-        for sequence, event in enumerate(events, first_sequence):
+        for sequence, event in events:
             # not through UsageEvent: another release may have written it
             payload = orjson.dumps({**event, "producer": folder.producer, "sequence": sequence})
             writer.append(encode(FrameKind.SETTLE, sequence, payload))
