@@ -6,19 +6,28 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import orjson
 
 from tests.acceptance.ledger import Ledger, Row
-from tests.acceptance.stack import Stack, get_json, wait_until
+from tests.acceptance.stack import get_json, wait_until
+from tests.acceptance.traffic import Gateway
 
 _CONTENT = b'"content":"'
 MODELS = ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "Llama-3.3-70B-Instruct")
 
 
+class Provided(Gateway, Protocol):
+    """A stack whose provider is a simulator."""
+
+    @property
+    def simulator_url(self) -> str: ...
+
+
 @dataclass
 class StreamClient:
-    """One streaming call: `open` returns at its first word, `finish` at its end, whatever that is."""
+    """One streaming call: `open` returns at its first word or its end, `finish` at its end, whatever that is."""
 
     key: str
     directive: str
@@ -36,13 +45,18 @@ class StreamClient:
             f"X-Agent-Run-Id: {self.run_id}\r\n\r\n".encode()
             + body
         )
-        while _CONTENT not in self.received and (data := await self._reader.read(65536)):
-            self.received += data
+        while _CONTENT not in self.received and not self._writer.is_closing():
+            await self._read()
 
     async def finish(self) -> None:
-        while data := await self._reader.read(65536):
-            self.received += data
-        self._writer.close()
+        while not self._writer.is_closing():
+            await self._read()
+
+    async def _read(self) -> None:
+        data = await self._reader.read(65536)
+        self.received += data
+        if not data:
+            self._writer.close()
 
     @property
     def status(self) -> int:
@@ -59,7 +73,7 @@ class StreamClient:
         return str(orjson.loads(b'{"error":' + event.partition(b"\n")[0])["error"]["code"]) if found else None
 
 
-async def opened(stack: Stack, port: int, count: int, directive: str) -> list[StreamClient]:
+async def opened(stack: Provided, port: int, count: int, directive: str) -> list[StreamClient]:
     """So many streams, over all models, once each has its first word."""
     key = stack.run["standard_key"]
     clients = [StreamClient(key, directive, MODELS[number % len(MODELS)]) for number in range(count)]
@@ -71,7 +85,7 @@ async def finished(clients: Sequence[StreamClient]) -> None:
     await asyncio.gather(*(client.finish() for client in clients))
 
 
-async def held(stack: Stack, count: int) -> None:
+async def held(stack: Provided, count: int) -> None:
     """Until the provider holds so many."""
     await asyncio.to_thread(
         wait_until,
@@ -81,13 +95,13 @@ async def held(stack: Stack, count: int) -> None:
     )
 
 
-async def release(stack: Stack) -> None:
+async def release(stack: Provided) -> None:
     """Lets all that the provider holds go on."""
     request = urllib.request.Request(f"{stack.simulator_url}/simulator/release", method="POST")
     (await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)).close()
 
 
-async def provider_log(stack: Stack, clients: Sequence[StreamClient]) -> dict[str, Row]:
+async def provider_log(stack: Provided, clients: Sequence[StreamClient]) -> dict[str, Row]:
     """The provider's one entry of each call that it was asked for, by run id."""
     wanted = {client.run_id for client in clients}
     log = await asyncio.to_thread(get_json, f"{stack.simulator_url}/simulator/requests")
