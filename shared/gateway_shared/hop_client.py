@@ -16,7 +16,7 @@ from gateway_shared.hop import ROUTER, HopLost, HopRefused
 from gateway_shared.hop_frames import FrameInvalid
 from gateway_shared.hop_link import Link
 from gateway_shared.hop_stream import Stream
-from gateway_shared.tls import PeerRefused, peer_identity
+from gateway_shared.tls import PeerIdentity, PeerRefused, peer_identity
 
 CONNECTIONS_PER_ROUTER = 2
 """A lost packet stalls all streams of its connection: so more than one."""
@@ -174,6 +174,7 @@ class _Slot:
         self._reach = reach
         self._ended = asyncio.Event()
         self._open: set[Link] = set()
+        self._expiry: asyncio.TimerHandle | None = None
 
     async def keep(self) -> None:
         try:
@@ -196,6 +197,8 @@ class _Slot:
                 await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 - jitter, not a secret
                 backoff_s = min(backoff_s * 2, BACKOFF_S[1])
         finally:
+            if self._expiry is not None:
+                self._expiry.cancel()
             for link in self._open:
                 link.transport.abort()
 
@@ -209,22 +212,35 @@ class _Slot:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await asyncio.get_running_loop().create_connection(lambda: link, self._host, self._port, ssl=self._tls)
                 self._open.add(link)
-                _check_is_router(link)
+                expires_at_s = _router_at(link).expires_at_s
                 await link.greeted()
         except (OSError, TimeoutError, PeerRefused):
             if link in self._open:
                 link.transport.abort()
             raise
         old, self.link = self.link, link
+        self._expire_at(expires_at_s)
         if old is not None:
             old.drain()
         self._changed.set()
+
+    def _expire_at(self, expires_at_s: float) -> None:
+        """From then on (Unix time) the router's certificate is none: what runs goes on, nothing new is sent there."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        good_for_s = max(0.0, expires_at_s - time.time())
+        self._expiry = asyncio.get_running_loop().call_later(good_for_s, self._expire)
+
+    def _expire(self) -> None:
+        assert self.link is not None
+        self.link.drain()
+        self._ended.set()
 
     async def _until_renewal(self) -> None:
         """Returns when the link takes no more calls, or is old; an old one goes on until its successor is there."""
         assert self.link is not None
         renew_at_s = time.monotonic() + RENEW_AFTER_S * random.uniform(0.8, 1.0)  # noqa: S311
-        while self.link.takes_streams or self._is_only_crowded(self.link):
+        while not self.link.is_ending:
             self._ended.clear()
             try:
                 async with asyncio.timeout(renew_at_s - time.monotonic()):
@@ -232,20 +248,17 @@ class _Slot:
             except TimeoutError:
                 return
 
-    @staticmethod
-    def _is_only_crowded(link: Link) -> bool:
-        return not link.closed.is_set() and not link.peer_drains
-
     def _on_change(self, link: Link) -> None:
         if link.closed.is_set():
             self._open.discard(link)
-        if link is self.link and not self._is_only_crowded(link):
+        if link is self.link and link.is_ending:
             self._ended.set()
         self._changed.set()
 
 
-def _check_is_router(link: Link) -> None:
+def _router_at(link: Link) -> PeerIdentity:
     """Raises PeerRefused: another part of ours, with a certificate of the same authority, is not a router."""
-    name = peer_identity(link.transport.get_extra_info("peercert")).name
-    if name != ROUTER:
-        raise PeerRefused(f"{name} answers where a router should")
+    peer = peer_identity(link.transport.get_extra_info("peercert"))
+    if peer.name != ROUTER:
+        raise PeerRefused(f"{peer.name} answers where a router should")
+    return peer

@@ -62,7 +62,12 @@ class Link(asyncio.Protocol):
 
     @property
     def takes_streams(self) -> bool:
-        return not (self.closed.is_set() or self.peer_drains or self._drains or len(self.streams) >= MAX_STREAMS)
+        return not (self.is_ending or len(self.streams) >= MAX_STREAMS)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it will never take a stream again."""
+        return self.closed.is_set() or self.peer_drains or self._drains
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # not asserted: uvloop's TLS transport is not a subclass

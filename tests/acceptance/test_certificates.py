@@ -1,0 +1,114 @@
+"""Certificates that are renewed, or end, while everything runs (RELIABILITY: F14)."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+
+from gateway_shared.tls import client_context
+from tests.acceptance.ledger import Ledger
+from tests.acceptance.owned_stack import OwnedStack
+from tests.acceptance.streams import StreamClient, finished, held, opened, provider_log, release, rows_of
+
+STREAMS = 10
+ROWS_WITHIN_S = 20.0
+SHORT_S = 12
+"""Long enough for a service to start with it and to be asked."""
+MENDED_WITHIN_S = 15.0
+
+
+@pytest.fixture
+def whole(owned: OwnedStack) -> Iterator[OwnedStack]:
+    """All have good certificates again afterwards."""
+    yield owned
+    for role in ("edge", "router", "billing"):
+        issue(owned, role)
+    for service in (owned.router, owned.billing, owned.edge):
+        service.wait_until_ready()
+
+
+def issue(owned: OwnedStack, role: str, *, good_for: timedelta = timedelta(days=2)) -> int:
+    """Replaces a role's certificate on disk; its serial number."""
+    profile = replace(owned.certificates.profile(role), not_after=datetime.now(UTC) + good_for)
+    files = owned.certificates.issue_odd(role, profile)
+    return x509.load_pem_x509_certificate(files.cert_file.read_bytes()).serial_number
+
+
+def serial_shown(owned: OwnedStack, port: int) -> int:
+    """Of the server's certificate in a new handshake."""
+    context = client_context(owned.certificates.files("edge"))
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname="localhost") as tls,
+    ):
+        shown = tls.getpeercert(binary_form=True)
+    assert shown is not None
+    return x509.load_der_x509_certificate(shown).serial_number
+
+
+async def test_a_renewed_certificate_is_shown_in_new_handshakes_and_no_stream_is_dropped(
+    whole: OwnedStack, owned_ledger: Ledger
+) -> None:
+    before = serial_shown(whole, whole.ports.router)
+    streams = await opened(whole, whole.ports.edge, STREAMS, "words=5 hold_after=2")
+    await held(whole, STREAMS)
+    renewed = {role: issue(whole, role) for role in ("edge", "router", "billing")}
+    assert serial_shown(whole, whole.ports.router) == renewed["router"] != before
+    more = await opened(whole, whole.ports.edge, STREAMS, "words=3")
+    await release(whole)
+    await finished([*streams, *more])
+    rows = await rows_of(owned_ledger, [*streams, *more], within_s=ROWS_WITHIN_S)
+    asked = await provider_log(whole, [*streams, *more])
+    print(f"{2 * STREAMS} clients, {len(asked)} calls at the provider, {len(rows)} events")
+    assert all(stream.is_complete for stream in (*streams, *more))
+    assert Counter(row["status"] for row in rows.values()) == {"settled": 2 * STREAMS}
+
+
+@pytest.mark.parametrize("expiring", [pytest.param("edge", marks=pytest.mark.long), "router"])
+async def test_an_expired_peer_gets_no_call_on_a_kept_connection_until_it_has_a_new_certificate(
+    whole: OwnedStack, owned_ledger: Ledger, expiring: str
+) -> None:
+    service = whole.edge if expiring == "edge" else whole.router
+    service.stop()
+    ends_s = time.monotonic() + SHORT_S
+    issue(whole, expiring, good_for=timedelta(seconds=SHORT_S))
+    service.launch()
+    await asyncio.to_thread(service.wait_until_ready)
+    (first,) = await asked(whole)
+    streams = await opened(whole, whole.ports.edge, STREAMS, "words=5 hold_after=2")
+    await held(whole, STREAMS)
+    await asyncio.sleep(ends_s + 1 - time.monotonic())
+    refused = await asked(whole, 3)
+    await release(whole)
+    await finished(streams)
+    issue(whole, expiring)
+    again = await asked_until_taken(whole)
+    taken = [first, *streams, again]
+    rows = await rows_of(owned_ledger, taken, within_s=ROWS_WITHIN_S)
+    asked_provider = await provider_log(whole, [*taken, *refused])
+    print(f"{len(taken)} clients taken, {len(refused)} refused, {len(asked_provider)} calls, {len(rows)} events")
+    assert first.is_complete
+    assert {client.status for client in refused} == {503}
+    assert not any(client.run_id in asked_provider for client in refused)
+    assert all(stream.is_complete for stream in streams)
+    assert {row["status"] for row in rows.values()} == {"settled"}
+
+
+async def asked(owned: OwnedStack, count: int = 1) -> list[StreamClient]:
+    clients = await opened(owned, owned.ports.edge, count, "words=1")
+    await finished(clients)
+    return clients
+
+
+async def asked_until_taken(owned: OwnedStack) -> StreamClient:
+    async with asyncio.timeout(MENDED_WITHIN_S):
+        while True:
+            (client,) = await asked(owned)
+            if client.status == 200:
+                return client
