@@ -34,7 +34,7 @@ stop:  ## Stop what `start` started; the data is kept
 clean:  ## Stop, and remove the data (database, queue, journal, keys, certificates, logs)
 	@$(LOCAL) clean
 
-.PHONY: develop test test-long test-compose lint bench bench-quick bench-billing
+.PHONY: develop test test-long test-compose chaos lint bench bench-quick bench-billing
 develop:
 	@$(LOCAL) develop
 
@@ -46,6 +46,9 @@ test-long: develop  ## Long faults and soak
 
 test-compose: develop  ## The compose stack on the container engine that `docker` reaches
 	$(DEV)/pytest tests/compose
+
+chaos: develop  ## Faults by chance under load, then an exact ledger: make chaos CHAOS_S=600 SEED=7
+	$(DEV)/python -m tests.acceptance.chaos $(if $(CHAOS_S),--seconds $(CHAOS_S)) $(if $(SEED),--seed $(SEED))
 
 lint: develop  ## Formatting, types, layers, dependencies, dead code
 	$(DEV)/ruff format --check .

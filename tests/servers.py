@@ -101,6 +101,13 @@ class RunningServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        return self.is_running and self._is_ready(self.pid)
+
     def start(self) -> None:
         """Returns when it answers."""
         self.launch()

@@ -39,6 +39,10 @@ class Audit:
     answered: int = 0
     provider_calls: int = 0
     rows: int = 0
+    settled: int = 0
+    """Rows of answers that a client got in full."""
+    unsent: int = 0
+    """Rows of calls that never reached the provider, at no cost."""
     duplicates: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong_cost: list[str] = field(default_factory=list)
@@ -84,13 +88,21 @@ def judge(found: Audit, outcome: Outcome, calls: Sequence[Row], rows: Sequence[R
     surplus = len(rows) - len(calls)
     found.missing += [outcome.marker] * max(0, -surplus)
     found.duplicates += [outcome.marker] * max(0, surplus - len(free))
+    found.unsent += min(max(0, surplus), len(free))
     told = [call["usage"] for call in calls]
     is_right = all(_is_priced_right(row, prices) and _is_as_told(row, told) for row in rows)
     if outcome.complete:
-        settled = [row for row in rows if row["status"] == "settled" and row["usage_source"] in _SETTLED_BY_PROVIDER]
-        is_right = is_right and len(settled) == 1
+        settled = [row for row in rows if row["status"] == "settled"]
+        found.settled += len(settled)
+        is_right = is_right and len(settled) == 1 and _names_its_source(settled[0], outcome)
     if rows and not is_right:
         found.wrong_cost.append(outcome.marker)
+
+
+def _names_its_source(row: Row, outcome: Outcome) -> bool:
+    """The provider's own usage, unless the test told it to leave that out."""
+    has_usage = row["usage_source"] in _SETTLED_BY_PROVIDER
+    return has_usage != ("no_usage" in outcome.ask.directive.split())
 
 
 def _is_priced_right(row: Row, prices: PriceList) -> bool:

@@ -183,7 +183,7 @@ class FaultyProxy:
             await asyncio.sleep(due_s - time.monotonic())
             if not data:
                 break
-            if writer not in connection.lost_towards:
+            if writer not in connection.lost_towards and not writer.is_closing():
                 with suppress(ConnectionError):
                     writer.write(data)
                     await writer.drain()

@@ -142,12 +142,17 @@ class OwnedStack:
 
 
 @contextmanager
-def owned_stack() -> Iterator[OwnedStack]:
-    """Ends with the block, data included; where KEEP_LOGS names a folder, the logs stay there."""
+def owned_stack(**settings: Mapping[str, str]) -> Iterator[OwnedStack]:
+    """Ends with the block, data included; where KEEP_LOGS names a folder, the logs stay there.
+
+    `settings` are variables by service: `router={"DRAIN_S": "1"}`.
+    """
     folder = private_folder()
     with ExitStack() as ends:
         ends.callback(remove, folder)
         stack = OwnedStack(folder)
+        for service, variables in settings.items():
+            stack.settings[service].update(variables)
         ends.callback(_keep_logs, stack.home)
         ends.callback(stack.stop)
         stack.start()
