@@ -1,4 +1,4 @@
-"""`python -m gateway_router [serve] | export-prices --output FILE`."""
+"""`python -m gateway_router [serve] | export-prices | journal list | journal show | replay`."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway_router import __version__
+from gateway_router import __version__, journal_arguments
 from gateway_router.settings import RouterSettings
 from gateway_shared import canonical_log
 from gateway_shared.settings import SettingsInvalid, read_settings
@@ -27,6 +27,10 @@ def main() -> int:
         export_prices(options.output)
         return 0
     try:
+        if options.command in ("journal", "replay"):
+            from gateway_router import journal_commands  # noqa: PLC0415 - works without litellm
+
+            return journal_commands.run(options)
         settings = read_settings(RouterSettings, os.environ)
         return _serve(settings)
     except SettingsInvalid as error:
@@ -80,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="run the router (the default)")
     export = commands.add_parser("export-prices", help="write LiteLLM's price map in the ledger's format")
     export.add_argument("--output", type=Path, required=True)
+    journal_arguments.add_to(commands)
     return parser
 
 

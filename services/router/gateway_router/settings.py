@@ -12,6 +12,20 @@ _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
+class BrokerSettings:
+    """What `replay` needs: the router's way to the broker."""
+
+    tls_ca_file: Path = setting("TLS_CA_FILE")
+    tls_cert_file: Path = setting("TLS_CERT_FILE")
+    tls_key_file: Path = setting("TLS_KEY_FILE")
+    amqp_url: str = setting("AMQP_URL")
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        return TlsFiles(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
+
+
+@dataclass(frozen=True)
 class RouterSettings:
     """Everything the router reads from its environment; names that end in `_s` are seconds."""
 

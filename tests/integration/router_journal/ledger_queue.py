@@ -75,13 +75,13 @@ class LedgerQueue:
                 return closing[0]
             await self.take_message()
 
-    async def take_message(self) -> None:
-        """One more; its marks are in `marks`."""
+    async def take_message(self) -> list[dict[str, object]]:
+        """The events of one more; its marks are in `marks`."""
         async with asyncio.timeout(TIMEOUT_S), self._messages(prefetch=1) as messages:
             message = await anext(messages)
-            for line in message.body.splitlines():
-                self._is_mark(line)
+            events = [orjson.loads(line) for line in message.body.splitlines() if not self._is_mark(line)]
             await message.ack()
+        return events
 
     def _is_mark(self, line: bytes) -> bool:
         if not is_producer_mark(line):

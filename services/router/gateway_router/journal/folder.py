@@ -8,7 +8,7 @@ from typing import Self
 
 from gateway_router.journal.segment import list_segments, sync_directory
 
-_LOCK = "lock"
+LOCK = "lock"
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -34,7 +34,7 @@ class JournalFolder:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path, hidden = parent / boot, parent / f".{boot}.new"
         hidden.mkdir(mode=0o700)
-        lock_fd = os.open(hidden / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock_fd = os.open(hidden / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(path)
         sync_directory(parent)
@@ -45,7 +45,7 @@ class JournalFolder:
     def adopt(cls, path: Path) -> Self | None:
         """The folder, when its owner is dead and nobody else has adopted it; else None."""
         try:
-            lock_fd = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+            lock_fd = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
@@ -66,9 +66,9 @@ class JournalFolder:
         for segment in list_segments(self.path):
             segment.path.unlink()
         for path in self.path.iterdir():
-            if path.name != _LOCK:
+            if path.name != LOCK:
                 path.unlink()
-        (self.path / _LOCK).unlink()
+        (self.path / LOCK).unlink()
         self.path.rmdir()
         self.release()
 
