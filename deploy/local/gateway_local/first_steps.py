@@ -13,6 +13,7 @@ from gateway_local.private_file import read_json, write_json, write_private
 from gateway_local.services import Services
 
 PRICE_OVERRIDES = CHECKOUT / "deploy/prices/overrides.json"
+TARIFFS = CHECKOUT / "deploy/prices/tariffs.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,11 @@ def migrate(services: Services) -> None:
 
 
 def import_prices(services: Services, folder: Path) -> None:
-    """LiteLLM's prices out of the router's environment, then our overrides, into the ledger's price table."""
+    """LiteLLM's prices out of the router's environment, then our overrides and tariffs, into the ledger's books."""
     exported = folder / "prices.json"
     services.router_command("export-prices", "--output", str(exported)).run()
     services.billing_command("import-prices", str(exported), str(PRICE_OVERRIDES)).run()
+    services.billing_command("import-tariffs", str(TARIFFS)).run()
 
 
 def seed_keys(services: Services, home: Home) -> dict[str, str]:

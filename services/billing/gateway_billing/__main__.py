@@ -1,22 +1,22 @@
-"""`python -m gateway_billing [serve] | migrate | import-prices | erase | quarantine | reconcile | export-month`."""
+"""`python -m gateway_billing [serve]`, or one of the operator's commands; `--help` lists them."""
 
 import argparse
 import os
 import sys
-from pathlib import Path
 
 import uvloop
 
 from gateway_billing import (
     app,
-    commands,
     database_command,
     erase_command,
+    import_commands,
+    migrate_command,
     month_export,
     quarantine_commands,
     reconcile_command,
 )
-from gateway_billing.price_file import PriceFileInvalid
+from gateway_billing.book_file import BookFileInvalid
 from gateway_billing.settings import BillingSettings, DatabaseSettings
 from gateway_shared import canonical_log
 from gateway_shared.settings import SettingsInvalid, read_settings
@@ -26,9 +26,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "migrate":
-            return uvloop.run(commands.migrate(read_settings(DatabaseSettings, os.environ)))
-        if options.command == "import-prices":
-            return uvloop.run(commands.import_prices(read_settings(DatabaseSettings, os.environ), options.files))
+            return uvloop.run(migrate_command.migrate(read_settings(DatabaseSettings, os.environ)))
         if options.command == "erase":
             erasing = erase_command.erase(
                 read_settings(DatabaseSettings, os.environ),
@@ -40,7 +38,7 @@ def main(arguments: list[str]) -> int:
         if hasattr(options, "act"):
             return uvloop.run(database_command.run(read_settings(DatabaseSettings, os.environ), options))
         settings = read_settings(BillingSettings, os.environ)
-    except (SettingsInvalid, PriceFileInvalid) as error:
+    except (SettingsInvalid, BookFileInvalid) as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 2
     canonical_log.configure("billing", settings.log_level)
@@ -53,14 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     commands_ = parser.add_subparsers(dest="command", metavar="command")
     commands_.add_parser("serve", help="consume usage events (the default)")
     commands_.add_parser("migrate", help="bring the schema billing up to date, as its owner")
-    importing = commands_.add_parser("import-prices", help="import price files; the same content again is nothing")
-    importing.add_argument("files", nargs="+", type=Path, metavar="FILE")
     erasing = commands_.add_parser("erase", help="forget whom a pseudonym stands for, as the owner; amounts stay")
     erasing.add_argument("--tenant", required=True)
     whom = erasing.add_mutually_exclusive_group(required=True)
     whom.add_argument("--end-user", metavar="NAME", help="the id as the tenant's client sends it")
     whom.add_argument("--pseudonym", help="as in the column end_user")
-    for module in (quarantine_commands, reconcile_command, month_export):
+    for module in (import_commands, quarantine_commands, reconcile_command, month_export):
         module.add_to(commands_)
     return parser
 

@@ -4,11 +4,11 @@ import asyncio
 import signal
 
 from gateway_billing import __version__
+from gateway_billing.book_keeper import BookKeeper
 from gateway_billing.consumer import Consumer
 from gateway_billing.database import STATEMENT_TIMEOUT_S
-from gateway_billing.prices import Prices
 from gateway_billing.settings import BillingSettings
-from gateway_billing.upkeep import keep_checkpoints, keep_partitions, keep_prices
+from gateway_billing.upkeep import keep_books, keep_checkpoints, keep_partitions
 from gateway_shared import canonical_log, garbage, postgres
 from gateway_shared.operations import Operations, serve_operations
 
@@ -20,12 +20,12 @@ async def serve(settings: BillingSettings) -> None:
     pool = await postgres.create_pool(
         settings.postgres_dsn, settings.tls, application_name="gateway-billing", max_size=_POOL_SIZE
     )
-    prices = Prices(pool)
-    consumer = Consumer(settings.amqp_url, settings.tls, pool, prices)
+    keeper = BookKeeper(pool)
+    consumer = Consumer(settings.amqp_url, settings.tls, pool, keeper)
     operations = Operations(
         service="billing",
         version=__version__,
-        checks={"broker": consumer.check, "database": postgres.database_check(pool), "prices": prices.check},
+        checks={"broker": consumer.check, "database": postgres.database_check(pool), "prices": keeper.check},
         started=True,
     )
 
@@ -41,7 +41,7 @@ async def serve(settings: BillingSettings) -> None:
         canonical_log.info("started", version=__version__)
         garbage.settle()
         async with asyncio.TaskGroup() as tasks:
-            kept = (keep_prices(prices), keep_partitions(pool), keep_checkpoints(pool))
+            kept = (keep_books(keeper), keep_partitions(pool), keep_checkpoints(pool))
             upkeep = [tasks.create_task(one) for one in kept]
             await consumer.run()
             for task in upkeep:

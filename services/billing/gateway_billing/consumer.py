@@ -13,9 +13,9 @@ from random import SystemRandom
 from gateway_billing import metrics
 from gateway_billing.backoff import Backoff
 from gateway_billing.batch import Batch, next_batch
+from gateway_billing.book_keeper import BookKeeper
 from gateway_billing.database import DatabaseAway, Pool, borrowed
 from gateway_billing.ledger import Ledger, Recorded
-from gateway_billing.prices import Prices
 from gateway_billing.subscription import (
     CANCELLED_BY_BROKER,
     Subscription,
@@ -28,11 +28,11 @@ from gateway_shared.tls import TlsFiles
 
 
 class Consumer:
-    def __init__(self, amqp_url: str, files: TlsFiles, pool: Pool, prices: Prices) -> None:
+    def __init__(self, amqp_url: str, files: TlsFiles, pool: Pool, keeper: BookKeeper) -> None:
         self._amqp_url = amqp_url
         self._files = files
         self._pool = pool
-        self._prices = prices
+        self._keeper = keeper
         self._ledger = Ledger(pool)
         self._stopping = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -93,7 +93,7 @@ class Consumer:
     async def _record(self, batch: Batch, subscription: Subscription) -> None:
         """Commits, then acknowledges. Raises DatabaseAway and SubscriptionEnded."""
         started_s = time.monotonic()
-        recorded = await self._ledger.record(batch.content, self._prices.book)
+        recorded = await self._ledger.record(batch.content, self._keeper)
         await subscription.acknowledge(batch.messages)
         _tell(batch, recorded, time.monotonic() - started_s)
 
@@ -101,7 +101,7 @@ class Consumer:
         """Raises DatabaseAway while it is, or while the schema is not there."""
         async with borrowed(self._pool) as connection:
             await connection.fetchval("SELECT 1 FROM billing.event LIMIT 1")
-        await self._prices.load_once()
+        await self._keeper.load_once()
 
     async def _pause(self, reason: str, why: str) -> None:
         wait_s = self._backoff.next_s()
@@ -133,6 +133,8 @@ def _tell(batch: Batch, recorded: Recorded, duration_s: float) -> None:
     metrics.UNPRICED_EVENTS.inc(recorded.unpriced)
     metrics.UNPRICED.inc(recorded.unpriced)
     metrics.MARKS.inc(len(batch.content.marks))
+    metrics.UNCHARGED_EVENTS.inc(recorded.uncharged)
+    metrics.UNCHARGED.inc(recorded.uncharged)
     metrics.BATCH_SECONDS.observe(duration_s)
     metrics.BATCH_EVENTS.observe(len(batch.content.events) + len(batch.content.poison))
     freshness_s = _freshness_s(batch)
@@ -145,6 +147,7 @@ def _tell(batch: Batch, recorded: Recorded, duration_s: float) -> None:
         duplicate=recorded.duplicate,
         quarantined=recorded.quarantined,
         unpriced=recorded.unpriced,
+        uncharged=recorded.uncharged,
         duration_ms=round(duration_s * 1000, 1),
         oldest_s=None if freshness_s is None else round(freshness_s, 3),
     )

@@ -1,7 +1,7 @@
 """The rim to Postgres: a deadline that holds even when the server hangs, and two kinds of failure."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -11,6 +11,9 @@ Connection = asyncpg.pool.PoolConnectionProxy
 
 STATEMENT_TIMEOUT_S = 4.0
 """Shorter than the 5 s within which the consumer gives up its subscription when the database is away."""
+
+BULK_TIMEOUT_S = 120.0
+"""For what is as long as the books or the ledger are."""
 
 
 class DatabaseAway(Exception):
@@ -36,5 +39,11 @@ async def borrowed(pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> Asy
                 watchdog.cancel()
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError) as error:
         raise DataRefused(f"{type(error).__name__}: {error}") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        # InternalClientError: the server died while a statement was prepared, and the pool would reset the connection
         raise DatabaseAway(type(error).__name__) from error
+
+
+def columns(rows: Sequence[tuple[object, ...]]) -> Iterator[list[object]]:
+    """Rows as the lists that an `unnest` takes; there must be at least one row."""
+    return map(list, zip(*rows, strict=True))

@@ -5,16 +5,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from uuid import UUID
 
 import asyncpg
 
 from gateway_billing import end_user_store, statements
-from gateway_billing.database import DataRefused, borrowed
+from gateway_billing.book_keeper import BookKeeper
+from gateway_billing.book_lock import BooksOutdated, read_books
+from gateway_billing.books import Books, rate
+from gateway_billing.database import Connection, DataRefused, borrowed
 from gateway_billing.message import MessageContent, PoisonEvent, newest_marks, refused
-from gateway_billing.price_book import PriceBook
-from gateway_billing.pricing import Unpriced
-from gateway_billing.rating import Rating, rate
+from gateway_billing.rating_store import RatedEvent, insert_ratings
 from gateway_billing.received_event import ReceivedEvent
 from gateway_shared.producer_mark import ProducerMark
 
@@ -27,6 +27,7 @@ class Recorded:
     duplicate: int = 0
     quarantined: int = 0
     unpriced: int = 0
+    uncharged: int = 0
     usage_sources: Counter[str] = field(default_factory=Counter)
 
 
@@ -34,7 +35,7 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def record(self, content: MessageContent, book: PriceBook) -> Recorded:
+    async def record(self, content: MessageContent, keeper: BookKeeper) -> Recorded:
         """All of them are durable when this returns. Raises DatabaseAway; what was written then is a duplicate later.
 
         Sorted by event_id, since unsorted batches of several consumers deadlock.
@@ -42,7 +43,7 @@ class Ledger:
         recorded = Recorded()
         if content.events or content.marks:
             events = sorted(content.events, key=attrgetter("event_id"))
-            await self._insert(events, newest_marks(content.marks), book, recorded)
+            await self._insert(events, newest_marks(content.marks), keeper, recorded)
         if content.poison:
             await self._quarantine(content.poison)
             recorded.quarantined += len(content.poison)
@@ -52,32 +53,40 @@ class Ledger:
         self,
         events: Sequence[ReceivedEvent],
         marks: Sequence[ProducerMark],
-        book: PriceBook,
+        keeper: BookKeeper,
         recorded: Recorded,
     ) -> None:
         """One transaction, unless the database refuses a value: then halves, down to the one that is refused."""
-        ratings = _ratings(events, book)
+        books = keeper.books
+        ratings = _ratings(events, books)
         try:
             async with borrowed(self._pool) as connection, connection.transaction():
+                closed_month = await read_books(connection, books)
                 inserted = await _insert_events(connection, events)
-                await insert_ratings(connection, [rated for rated in ratings.values() if rated.event_id in inserted])
+                rated = [one for one in ratings.values() if one.event_id in inserted]
+                await insert_ratings(connection, rated, closed_month=closed_month, cause="late_event")
                 await end_user_store.remember(connection, (event.end_user for event in events if event.end_user))
                 await _upsert_marks(connection, marks)
+        except BooksOutdated:
+            await keeper.load()
+            await self._insert(events, marks, keeper, recorded)
+            return
         except DataRefused as error:
             if not events:
                 raise
             if len(events) == 1:
                 await self._quarantine([refused(events[0], str(error))])
                 recorded.quarantined += 1
-                await self._insert([], marks, book, recorded)
+                await self._insert([], marks, keeper, recorded)
                 return
             middle = len(events) // 2
-            await self._insert(events[:middle], [], book, recorded)
-            await self._insert(events[middle:], marks, book, recorded)
+            await self._insert(events[:middle], [], keeper, recorded)
+            await self._insert(events[middle:], marks, keeper, recorded)
             return
         recorded.inserted += len(inserted)
         recorded.duplicate += len(events) - len(inserted)
-        recorded.unpriced += len(inserted - ratings.keys())
+        recorded.unpriced += sum(one.ratings.cost is None for one in rated)
+        recorded.uncharged += sum(one.ratings.charge is None for one in rated)
         recorded.usage_sources.update(event.usage_source for event in events if event.event_id in inserted)
 
     async def _quarantine(self, poison: Sequence[PoisonEvent]) -> None:
@@ -93,30 +102,7 @@ class Ledger:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class RatedEvent:
-    event_id: str | UUID
-    tenant_id: str
-    rating: Rating
-
-
-async def insert_ratings(
-    connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection, rated: Sequence[RatedEvent]
-) -> None:
-    """First ratings; where an event has one already, that one stays."""
-    if not rated:
-        return
-    await connection.execute(
-        statements.INSERT_RATINGS,
-        [one.event_id for one in rated],
-        [one.tenant_id for one in rated],
-        [one.rating.price_version for one in rated],
-        [one.rating.nano_usd for one in rated],
-        [one.rating.reason for one in rated],
-    )
-
-
-async def _insert_events(connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[ReceivedEvent]) -> set[str]:
+async def _insert_events(connection: Connection, events: Sequence[ReceivedEvent]) -> set[str]:
     """The ids of those that were not there yet; of an id that is there twice the first counts."""
     if not events:
         return set()
@@ -127,7 +113,7 @@ async def _insert_events(connection: asyncpg.pool.PoolConnectionProxy, events: S
     return set(map(str, row["inserted_ids"]))
 
 
-async def _upsert_marks(connection: asyncpg.pool.PoolConnectionProxy, marks: Sequence[ProducerMark]) -> None:
+async def _upsert_marks(connection: Connection, marks: Sequence[ProducerMark]) -> None:
     if not marks:
         return
     await connection.execute(
@@ -139,15 +125,14 @@ async def _upsert_marks(connection: asyncpg.pool.PoolConnectionProxy, marks: Seq
     )
 
 
-def _ratings(events: Sequence[ReceivedEvent], book: PriceBook) -> Mapping[str, RatedEvent]:
-    """The priced ones by event_id; of an id that is there twice the first counts, as it does in the insert."""
-    ratings: dict[str, RatedEvent] = {}
-    for event in reversed(events):
-        try:
-            ratings[event.event_id] = RatedEvent(event.event_id, event.tenant_id, rate(event.usage, book))
-        except Unpriced:
-            ratings.pop(event.event_id, None)
-    return ratings
+def _ratings(events: Sequence[ReceivedEvent], books: Books) -> Mapping[str, RatedEvent]:
+    """By event_id; of an id that is there twice the first counts, as it does in the insert."""
+    return {event.event_id: _rated(event, books) for event in reversed(events)}
+
+
+def _rated(event: ReceivedEvent, books: Books) -> RatedEvent:
+    usage = event.usage
+    return RatedEvent(event.event_id, event.tenant_id, usage.started_at, rate(usage, books))
 
 
 def _storable(text: str) -> str:

@@ -7,8 +7,10 @@ USAGE_SOURCE = Counter(
     "gateway_billing_usage_source", "Events inserted, by whose word the tokens are", ["usage_source"]
 )
 UNPRICED_EVENTS = Counter("gateway_billing_unpriced_events", "Events inserted for which no price was known")
+UNCHARGED_EVENTS = Counter("gateway_billing_uncharged_events", "Events inserted for which no charge could be stated")
 UNPRICED = Gauge("gateway_billing_unpriced", "Events in the ledger without a cost, at the last count")
 MARKS = Counter("gateway_billing_producer_marks", "Producers' marks recorded")
+UNCHARGED = Gauge("gateway_billing_uncharged", "Events in the ledger without a charge, at the last count")
 BATCH_SECONDS = Histogram(
     "gateway_billing_batch_seconds",
     "From a batch complete to its acknowledgement, seconds",
@@ -29,6 +31,7 @@ DEFAULT_PARTITION_EVENTS = Gauge(
     "gateway_billing_default_partition_events", "Events whose id is of no month that has a partition"
 )
 PRICE_VERSIONS = Gauge("gateway_billing_price_versions", "Price versions loaded")
+TARIFF_VERSIONS = Gauge("gateway_billing_tariff_versions", "Tariff versions loaded")
 
 for result in ("inserted", "duplicate", "quarantined"):
     EVENTS.labels(result)

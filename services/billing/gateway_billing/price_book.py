@@ -55,8 +55,13 @@ class PriceBook:
         self._found = lru_cache(maxsize=4096)(self._search)
 
     @property
-    def version_ids(self) -> frozenset[int]:
-        return frozenset(self._prices)
+    def newest(self) -> int:
+        """The highest version number, 0 when there is none."""
+        return max(self._prices, default=0)
+
+    @property
+    def version_count(self) -> int:
+        return len(self._prices)
 
     def find(self, provider: str, model_served: str | None, model_upstream: str, *, at: datetime) -> FoundPrice | None:
         return self._found(provider, model_served, model_upstream, bisect_right(self._starts, at))
@@ -65,7 +70,7 @@ class PriceBook:
         self, provider: str, model_served: str | None, model_upstream: str, versions_begun: int
     ) -> FoundPrice | None:
         order = self._in_order(versions_begun)
-        for name, name_remark in _names(provider, model_served, model_upstream):
+        for name, name_remark in model_names(provider, model_served, model_upstream):
             for version, time_remark in order:
                 price = self._prices[version.version_id].get((provider, name))
                 if price is not None:
@@ -90,7 +95,7 @@ def _by_precedence(version: PriceVersion) -> int:
     return -version.precedence
 
 
-def _names(provider: str, model_served: str | None, model_upstream: str) -> Iterator[tuple[str, str]]:
+def model_names(provider: str, model_served: str | None, model_upstream: str) -> Iterator[tuple[str, str]]:
     """Names to look up, best first, each with what is not plain about it."""
     exact: dict[str, str] = {}
     for name, remark in ((model_served, ""), (model_upstream, "by the name asked for" if model_served else "")):

@@ -11,26 +11,17 @@ which they count, then by kind of token. A rate of 0 needs `"free": true`: elsew
 that nobody filled it in. Without `effective_from` the rates count from the import on.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from typing import Any
 
-import orjson
-
+from gateway_billing.book_file import BookFileInvalid, content_sha256, moment_of, read_content, text_of
 from gateway_billing.pricing import TOKEN_KINDS, RateKey, Rates
 
 FORMAT = "agent-gateway-prices/1"
 MAX_RATE = 10**15
 """1,000 USD for a thousand tokens: anything above is a slip of the unit."""
-
-
-class PriceFileInvalid(ValueError):
-    """One line per thing that is wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +51,22 @@ class PriceFile:
 
 
 def parse_price_file(data: bytes) -> PriceFile:
-    """Raises PriceFileInvalid with all problems at once."""
-    try:
-        content = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise PriceFileInvalid([f"not JSON: {error}"]) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise PriceFileInvalid([f'"format" is not "{FORMAT}"'])
+    """Raises BookFileInvalid with all problems at once."""
+    content: Any = read_content(
+        data,
+        form=FORMAT,
+        members={"book": str, "precedence": int, "source": str, "source_version": str, "models": list},
+    )
     problems: list[str] = []
-    for name, kind in (("book", str), ("precedence", int), ("source", str), ("source_version", str), ("models", list)):
-        if type(content.get(name)) is not kind or content[name] == "":
-            problems.append(f'"{name}" is not a {kind.__name__}')
-    if problems:
-        raise PriceFileInvalid(problems)
-    effective_from = _moment(content.get("effective_from"), problems)
     models = _models(content["models"], problems)
+    try:
+        effective_from = moment_of(content, "effective_from")
+    except ValueError as error:
+        problems.append(str(error))
+    if not content["models"]:
+        problems.append('"models" is empty')
     if problems:
-        raise PriceFileInvalid(problems)
-    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        raise BookFileInvalid(problems)
     return PriceFile(
         book=content["book"],
         precedence=content["precedence"],
@@ -86,7 +75,7 @@ def parse_price_file(data: bytes) -> PriceFile:
         source_sha256=content.get("source_sha256"),
         effective_from=effective_from,
         models=models,
-        content_sha256=hashlib.sha256(canonical).hexdigest(),
+        content_sha256=content_sha256(content),
     )
 
 
@@ -110,7 +99,7 @@ def _models(entries: list[object], problems: list[str]) -> tuple[ModelPrice, ...
 
 def _named(entry: Mapping[str, object]) -> list[ModelPrice]:
     """The model and its aliases. Raises ValueError."""
-    provider, model = _text(entry, "provider"), _text(entry, "model")
+    provider, model = text_of(entry, "provider"), text_of(entry, "model")
     source_date = entry.get("source_date")
     aliases = entry.get("aliases", [])
     if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias for alias in aliases):
@@ -119,9 +108,9 @@ def _named(entry: Mapping[str, object]) -> list[ModelPrice]:
         provider=provider,
         model=model,
         rates=_rates(entry.get("rates"), is_free=entry.get("free") is True),
-        source=_text(entry, "source"),
+        source=text_of(entry, "source"),
         source_date=date.fromisoformat(str(source_date)) if source_date is not None else None,
-        note=_text(entry, "note") if entry.get("note") is not None else None,
+        note=text_of(entry, "note") if entry.get("note") is not None else None,
     )
     return [price, *(replace(price, model=alias) for alias in aliases)]
 
@@ -145,24 +134,3 @@ def _rates(tiers: object, *, is_free: bool) -> dict[RateKey, int]:
                     raise ValueError(f'{kind}: a rate of 0 needs "free": true')
                 rates[RateKey(kind, tier, int(threshold))] = rate
     return rates
-
-
-def _text(entry: Mapping[str, object], name: str) -> str:
-    text = entry.get(name)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise ValueError(f'"{name}" is not a text')
-    return text
-
-
-def _moment(text: object, problems: list[str]) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        problems.append(f'"effective_from" {text!r} is not RFC 3339')
-        return None
-    if moment.tzinfo is None:
-        problems.append('"effective_from" has no time zone')
-        return None
-    return moment.astimezone(UTC)

@@ -34,7 +34,7 @@ _TIER_NAMES = {
 """What providers call the tiers that we name otherwise; any other name is looked up as it is."""
 
 MAX_NANO_USD = 2**63 - 1
-_TOKENS_PER_RATE = 1_000_000
+TOKENS_PER_RATE = 1_000_000
 
 
 class Unpriced(Exception):
@@ -57,12 +57,12 @@ Rates = Mapping[RateKey, int]
 def cost_nano_usd(tokens: TokenCounts, service_tier: str | None, rates: Rates) -> int:
     """The cost of one attempt, rounded half up once, at the end. Raises Unpriced."""
     tier = tier_name(service_tier)
-    threshold = _threshold(tokens.input_tokens, rates)
+    threshold = threshold_of(tokens.input_tokens, rates)
     total = 0
     for kind, count in disjoint_parts(tokens).items():
         if count:
-            total += count * _rate(kind, tier, threshold, rates)
-    amount = (total + _TOKENS_PER_RATE // 2) // _TOKENS_PER_RATE
+            total += count * rate_of(kind, tier, threshold, rates)
+    amount = (total + TOKENS_PER_RATE // 2) // TOKENS_PER_RATE
     if amount > MAX_NANO_USD:
         raise Unpriced("the amount is beyond any bill")
     return amount
@@ -99,12 +99,13 @@ def disjoint_parts(tokens: TokenCounts) -> dict[TokenKind, int]:
     }
 
 
-def _threshold(input_tokens: int, rates: Rates) -> int:
+def threshold_of(input_tokens: int, rates: Rates) -> int:
     """The highest threshold of the model, in whatever tier, that the input exceeds."""
     return max((key.context_above_tokens for key in rates if key.context_above_tokens < input_tokens), default=0)
 
 
-def _rate(kind: TokenKind, tier: str, threshold: int, rates: Rates) -> int:
+def rate_of(kind: TokenKind, tier: str, threshold: int, rates: Rates) -> int:
+    """The rate for that kind of token in our tier's name at that threshold. Raises Unpriced."""
     candidates: tuple[TokenKind, ...] = ("reasoning", "output") if kind == "reasoning" else (kind,)
     for candidate in candidates:
         rate = rates.get(RateKey(candidate, tier, threshold))

@@ -13,11 +13,11 @@ from datetime import datetime
 import orjson
 
 from gateway_billing import statements
+from gateway_billing.book_keeper import BookKeeper
 from gateway_billing.database import Connection, Pool, borrowed
 from gateway_billing.end_user import without_name
 from gateway_billing.ledger import Ledger
 from gateway_billing.message import MessageContent
-from gateway_billing.price_book import PriceBook
 from gateway_billing.received_event import ReceivedEvent, read_event
 from gateway_shared.usage_event import UsageEventInvalid
 
@@ -58,7 +58,7 @@ async def entry(pool: Pool, sha256_prefix: str) -> Entry:
     return found[0]
 
 
-async def resubmit(pool: Pool, book: PriceBook, item: Entry, *, edited: bytes | None = None, note: str) -> uuid.UUID:
+async def resubmit(pool: Pool, keeper: BookKeeper, item: Entry, *, edited: bytes | None = None, note: str) -> uuid.UUID:
     """Records the entry's event, read anew, or the edited one in its place; returns its event_id.
 
     Raises NotResolved.
@@ -74,7 +74,7 @@ async def resubmit(pool: Pool, book: PriceBook, item: Entry, *, edited: bytes | 
         holder = await connection.fetchval(statements.SELECT_HOLDER, event.producer, event.sequence)
         if holder not in (None, event_id):
             raise NotResolved(f"the ledger holds it already, as event {holder}: dismiss it")
-        recorded = await Ledger(pool).record(MessageContent(events=[event]), book)
+        recorded = await Ledger(pool).record(MessageContent(events=[event]), keeper)
         if recorded.quarantined:
             raise NotResolved("the database refuses it as well")
         resolution, kept = ("resubmitted", None) if edited is None else ("edited", without_name(edited))

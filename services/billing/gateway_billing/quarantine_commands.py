@@ -4,15 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gateway_billing import __version__, quarantine
-from gateway_billing.price_store import load_book
+from gateway_billing.book_keeper import BookKeeper
+from gateway_billing.database import Pool
 from gateway_billing.quarantine import Entry, NotResolved
 from gateway_billing.terminal import printable
-
-if TYPE_CHECKING:
-    from gateway_billing.database import Pool
 
 _NAME_LENGTH = 12
 
@@ -69,11 +66,11 @@ async def _resubmit(pool: "Pool", options: argparse.Namespace) -> int:
         if options.all
         else [await quarantine.entry(pool, prefix) for prefix in options.entries]
     )
-    book = await load_book(pool)
+    keeper = await _keeper(pool)
     remaining = 0
     for item in found:
         try:
-            event_id = await quarantine.resubmit(pool, book, item, note=options.note)
+            event_id = await quarantine.resubmit(pool, keeper, item, note=options.note)
             print(f"{item.raw_sha256[:_NAME_LENGTH]}: recorded as event {event_id}")
         except NotResolved as error:
             remaining += 1
@@ -87,7 +84,7 @@ async def _fix(pool: "Pool", options: argparse.Namespace) -> int:
         edited = sys.stdin.buffer.read() if str(options.file) == "-" else options.file.read_bytes()
     except OSError as error:
         raise NotResolved(f"{options.file}: {error.strerror}") from error
-    event_id = await quarantine.resubmit(pool, await load_book(pool), item, edited=edited, note=options.note)
+    event_id = await quarantine.resubmit(pool, await _keeper(pool), item, edited=edited, note=options.note)
     print(f"{item.raw_sha256[:_NAME_LENGTH]}: recorded as event {event_id}")
     return 0
 
@@ -112,3 +109,9 @@ def _line(item: Entry) -> str:
     if item.resolution is not None:
         parts.append(item.resolution)
     return printable("  ".join(parts))
+
+
+async def _keeper(pool: Pool) -> BookKeeper:
+    keeper = BookKeeper(pool)
+    await keeper.load_once()
+    return keeper

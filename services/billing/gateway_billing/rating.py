@@ -8,7 +8,7 @@ from gateway_billing.pricing import Unpriced, cost_nano_usd
 from gateway_shared.usage_event import TokenCounts
 
 _NO_TOKENS = TokenCounts()
-_NOTHING_TO_PRICE = {
+_NOTHING_TO_RATE = {
     "unknown": "0: no usage is known",
     "none": "0: nothing was used",
 }
@@ -16,7 +16,7 @@ _NOTHING_TO_PRICE = {
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The part of an event that decides its cost."""
+    """The part of an event that decides its amounts."""
 
     price_provider: str
     model_served: str | None
@@ -25,28 +25,39 @@ class Usage:
     started_at: datetime
     usage_source: str
     tokens: TokenCounts
+    status: str
+    channel: str
+    plan_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """`price_version` is None where no price was needed, which `reason` explains."""
+    """A version is None where it was not needed, which `reason` explains."""
 
     nano_usd: int
     price_version: int | None
     reason: str
+    tariff_version: int | None = None
 
 
-def rate(usage: Usage, book: PriceBook) -> Rating:
+def rate_cost(usage: Usage, prices: PriceBook) -> Rating:
     """Raises Unpriced: an unknown price is never 0."""
-    if usage.tokens == _NO_TOKENS and usage.usage_source in _NOTHING_TO_PRICE:
-        return Rating(0, None, _NOTHING_TO_PRICE[usage.usage_source])
-    found = book.find(usage.price_provider, usage.model_served, usage.model_upstream, at=usage.started_at)
+    nothing = nothing_to_rate(usage)
+    if nothing is not None:
+        return nothing
+    found = prices.find(usage.price_provider, usage.model_served, usage.model_upstream, at=usage.started_at)
     if found is None:
-        model = usage.model_served or usage.model_upstream
-        raise Unpriced(f"no price for {usage.price_provider}/{model}")
+        raise Unpriced(f"no price for {usage.price_provider}/{usage.model_served or usage.model_upstream}")
     nano_usd = cost_nano_usd(usage.tokens, usage.service_tier, found.price.rates)
     reason = f"{found.version.book}: {found.price.provider}/{found.price.model}"
     estimated = "tokens estimated" if usage.usage_source == "estimated" else ""
     return Rating(
         nano_usd, found.version.version_id, "; ".join(part for part in (reason, found.remark, estimated) if part)
     )
+
+
+def nothing_to_rate(usage: Usage) -> Rating | None:
+    """The rating, of cost and charge alike, where there are no tokens and nobody says that there were any."""
+    if usage.usage_source in _NOTHING_TO_RATE and usage.tokens == _NO_TOKENS:
+        return Rating(0, None, _NOTHING_TO_RATE[usage.usage_source])
+    return None

@@ -1,27 +1,27 @@
-"""What the service does beside consuming: partitions made ahead, prices kept current, checkpoints moved on."""
+"""What the service does beside consuming: partitions made ahead, books kept current, checkpoints moved on."""
 
 import asyncio
 
 from gateway_billing import metrics, statements
+from gateway_billing.book_keeper import BookKeeper
 from gateway_billing.database import DatabaseAway, DataRefused, Pool, borrowed
-from gateway_billing.prices import Prices
 from gateway_shared import canonical_log
 
-PRICES_INTERVAL_S = 5.0
+BOOKS_INTERVAL_S = 5.0
 PARTITIONS_INTERVAL_S = 24 * 3600.0
 CHECKPOINTS_INTERVAL_S = 30.0
 RETRY_S = 5.0
 _BULK_TIMEOUT_S = 60.0
 
 
-async def keep_prices(prices: Prices) -> None:
-    """For the life of the service; at its start this also rates what was left without a price."""
+async def keep_books(keeper: BookKeeper) -> None:
+    """For the life of the service; at its start this also rates what was left without a cost or a charge."""
     while True:
         try:
-            await prices.refresh()
+            await keeper.refresh()
         except (DatabaseAway, DataRefused) as error:
-            canonical_log.warning("prices not refreshed", why=str(error))
-        await asyncio.sleep(PRICES_INTERVAL_S)
+            canonical_log.warning("prices and tariffs not refreshed", why=str(error))
+        await asyncio.sleep(BOOKS_INTERVAL_S)
 
 
 async def keep_partitions(pool: Pool) -> None:

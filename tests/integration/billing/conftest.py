@@ -10,20 +10,23 @@ from gateway_router.price_export import export_prices
 from tests.integration.billing.running_billing import RunningBilling, environment, run_command
 from tests.servers import Certificates, Postgres, RabbitMq
 
-OVERRIDES = Path(__file__).parents[3] / "deploy" / "prices" / "overrides.json"
+PRICES = Path(__file__).parents[3] / "deploy" / "prices"
+OVERRIDES, TARIFFS = PRICES / "overrides.json", PRICES / "tariffs.json"
 
 
 @pytest.fixture(scope="session")
 def ledger_database(
     postgres_server: Postgres, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Postgres:
-    """Migrated by its owner; prices imported with the service's own certificate."""
+    """Migrated by its owner; prices and tariffs imported with the service's own certificate."""
     migrated = run_command(environment(certificates, postgres_server, "operator"), "migrate")
     assert migrated.returncode == 0, migrated.stderr
     litellm = tmp_path_factory.mktemp("prices") / "litellm.json"
     export_prices(litellm)
     billing = environment(certificates, postgres_server, "billing")
     imported = run_command(billing, "import-prices", str(litellm), str(OVERRIDES))
+    assert imported.returncode == 0, imported.stderr
+    imported = run_command(billing, "import-tariffs", str(TARIFFS))
     assert imported.returncode == 0, imported.stderr
     return postgres_server
 

@@ -53,7 +53,7 @@ async def test_a_redelivery_adds_no_row(
         "SELECT count(*) AS n FROM billing.rating WHERE event_id = ANY($1)",
         [row["event_id"] for row in rows],
     )
-    assert ratings[0]["n"] == 50
+    assert ratings[0]["n"] == 2 * 50  # a cost and a charge
     held = await query(
         ledger_database, "billing_reader", "SELECT count(*) AS n FROM billing.quarantine WHERE producer = $1", producer
     )

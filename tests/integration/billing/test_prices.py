@@ -7,9 +7,9 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from gateway_billing.book_keeper import BookKeeper
 from gateway_billing.ledger import Ledger
 from gateway_billing.message import read_message
-from gateway_billing.prices import Prices
 from gateway_shared import postgres
 from tests.integration.billing.conftest import OVERRIDES
 from tests.integration.billing.running_billing import (
@@ -135,21 +135,18 @@ async def test_the_running_service_takes_new_prices_up_by_itself(
     assert (row["cost_nano_usd"], row["price_version"] is not None) == (29_000, True)
 
 
-async def test_a_batch_rated_by_the_old_book_while_the_new_one_was_loaded_is_rated_in_the_next_round(
+async def test_an_event_is_rated_by_the_newest_prices_even_while_the_service_has_older_ones_in_hand(
     env: dict[str, str], certificates: Certificates, ledger_database: Postgres, producer: str, tmp_path: Path
 ) -> None:
     model = f"model-{uuid4().hex}"
     files = certificates.files("billing")
     async with await postgres.create_pool(ledger_database.dsn("billing"), files, application_name="test") as pool:
-        prices = Prices(pool)
-        await prices.load_once()
-        old_book = prices.book
+        keeper = BookKeeper(pool)
+        await keeper.load_once()
         run_command(env, "import-prices", str(price_file(tmp_path / "p.json", f"book-{model}", [model])))
-        await prices.refresh()
         event = usage_event(producer=producer, model_served=model, model_upstream=model)
-        recorded = await Ledger(pool).record(read_message(event.to_json()), old_book)
-        assert recorded.unpriced == 1
-        await prices.refresh()
+        recorded = await Ledger(pool).record(read_message(event.to_json()), keeper)
+        assert (recorded.inserted, recorded.unpriced, recorded.uncharged) == (1, 0, 0)
     (row,) = await attempts_of(ledger_database, producer, count=1)
     assert row["cost_nano_usd"] == 29_000
 

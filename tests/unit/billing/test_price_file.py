@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway_billing.price_file import PriceFileInvalid, parse_price_file
+from gateway_billing.book_file import BookFileInvalid
+from gateway_billing.price_file import parse_price_file
 from gateway_billing.pricing import RateKey
 
 OVERRIDES = Path(__file__).parents[3] / "deploy" / "prices" / "overrides.json"
@@ -51,7 +52,7 @@ def test_white_space_does_not_make_another_content() -> None:
 
 def test_a_rate_of_zero_is_accepted_only_with_a_mark() -> None:
     zero = {"rates": {"standard": {"0": {"input": 0}}}}
-    with pytest.raises(PriceFileInvalid, match='"free": true'):
+    with pytest.raises(BookFileInvalid, match='"free": true'):
         parse_price_file(orjson.dumps(content(model=zero)))
     free = parse_price_file(orjson.dumps(content(model=zero | {"free": True})))
     assert free.models[0].rates == {RateKey("input"): 0}
@@ -76,7 +77,7 @@ def test_a_rate_of_zero_is_accepted_only_with_a_mark() -> None:
     ],
 )
 def test_a_wrong_model_is_named_with_its_problem(model: dict[str, Any], problem: str) -> None:
-    with pytest.raises(PriceFileInvalid, match=problem):
+    with pytest.raises(BookFileInvalid, match=problem):
         parse_price_file(orjson.dumps(content(model=model)))
 
 
@@ -92,14 +93,14 @@ def test_a_wrong_model_is_named_with_its_problem(model: dict[str, Any], problem:
     ],
 )
 def test_a_file_of_another_form_is_refused(data: bytes, problem: str) -> None:
-    with pytest.raises(PriceFileInvalid, match=problem):
+    with pytest.raises(BookFileInvalid, match=problem):
         parse_price_file(data)
 
 
 def test_all_problems_are_reported_together() -> None:
     file = content()
     file["models"] += [{"provider": "x"}, 7]
-    with pytest.raises(PriceFileInvalid) as caught:
+    with pytest.raises(BookFileInvalid) as caught:
         parse_price_file(orjson.dumps(file))
     assert len(caught.value.problems) == 2
 

@@ -8,7 +8,7 @@ import pytest
 from gateway_billing.price_book import PriceBook, PriceVersion
 from gateway_billing.price_file import ModelPrice
 from gateway_billing.pricing import RateKey, Unpriced
-from gateway_billing.rating import Rating, Usage, rate
+from gateway_billing.rating import Rating, Usage, rate_cost
 from gateway_shared.usage_event import TokenCounts
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)
@@ -20,16 +20,29 @@ BOOK = PriceBook(
         )
     ]
 )
-USAGE = Usage("openai", "gpt-4o", "gpt-4o", None, AT, "provider", TokenCounts(input_tokens=9, output_tokens=20))
+USAGE = Usage(
+    "openai",
+    "gpt-4o",
+    "gpt-4o",
+    None,
+    AT,
+    "provider",
+    TokenCounts(input_tokens=9, output_tokens=20),
+    "settled",
+    "standard",
+    "standard",
+)
 NO_TOKENS = TokenCounts()
 
 
 def test_a_rating_names_its_price_version_and_price() -> None:
-    assert rate(USAGE, BOOK) == Rating(222_500, 7, "litellm: openai/gpt-4o")
+    assert rate_cost(USAGE, BOOK) == Rating(222_500, 7, "litellm: openai/gpt-4o")
 
 
 def test_estimated_tokens_are_told() -> None:
-    assert rate(replace(USAGE, usage_source="estimated"), BOOK).reason == "litellm: openai/gpt-4o; tokens estimated"
+    assert (
+        rate_cost(replace(USAGE, usage_source="estimated"), BOOK).reason == "litellm: openai/gpt-4o; tokens estimated"
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,18 +51,18 @@ def test_estimated_tokens_are_told() -> None:
 )
 def test_what_used_nothing_costs_nothing_and_says_why_even_without_a_price(source: str, reason: str) -> None:
     lost = replace(USAGE, model_served=None, model_upstream="no-such-model", usage_source=source, tokens=NO_TOKENS)
-    assert rate(lost, BOOK) == Rating(0, None, reason)
+    assert rate_cost(lost, BOOK) == Rating(0, None, reason)
 
 
 def test_an_unknown_model_is_never_zero() -> None:
     with pytest.raises(Unpriced, match="no price for openai/no-such-model"):
-        rate(replace(USAGE, model_served="no-such-model", model_upstream="no-such-model"), BOOK)
+        rate_cost(replace(USAGE, model_served="no-such-model", model_upstream="no-such-model"), BOOK)
 
 
 def test_tokens_of_an_unknown_source_are_priced_all_the_same() -> None:
-    assert rate(replace(USAGE, usage_source="unknown"), BOOK).nano_usd == 222_500
+    assert rate_cost(replace(USAGE, usage_source="unknown"), BOOK).nano_usd == 222_500
 
 
 def test_zero_tokens_on_the_providers_word_need_a_price() -> None:
     with pytest.raises(Unpriced):
-        rate(replace(USAGE, model_served="x", model_upstream="x", tokens=NO_TOKENS), BOOK)
+        rate_cost(replace(USAGE, model_served="x", model_upstream="x", tokens=NO_TOKENS), BOOK)

@@ -1,0 +1,1 @@
+SELECT version_id, effective_from FROM billing.tariff_version
