@@ -5,8 +5,8 @@ import random
 import ssl
 import time
 import urllib.parse
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
 
 import orjson
 
@@ -29,6 +29,7 @@ BACKOFF_S = (0.05, 2.0)
 _REFUSALS = (PeerRefused, HopRefused, ssl.SSLCertVerificationError)
 REFUSED_BACKOFF_S = 5.0
 """For a router that was reached and will not have us, or is none: another try at once mends nothing."""
+_WORTH_A_WRITE = 8
 SETTLED_S = 5.0
 """A connection that ends sooner counts as a failed one."""
 
@@ -73,27 +74,19 @@ class HopClient:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    @asynccontextmanager
-    async def request(self, operation: str, head: bytes, body: bytes = b"") -> AsyncIterator[HopResponse]:
-        """Leaving the block before the body's end cancels the call at the router. Raises HopLost."""
-        router, link = await self._choice()
-        stream = link.open()
-        router.calls += 1
-        try:
-            await _send(stream, operation.encode() + b"\n" + head, body)
-            del body  # an answer may stream for minutes
-            status, headers = orjson.loads(await stream.head())
-            yield HopResponse(stream, status, headers)
-        finally:
-            router.calls -= 1
-            stream.close()
+    def request(self, operation: str, head: bytes, body: bytes = b"") -> "HopRequest":
+        """A block whose value is the answer, a HopResponse; leaving it before the body's end cancels the call.
+
+        Raises HopLost.
+        """
+        return HopRequest(self._choice, operation.encode() + b"\n" + head, body)
 
     @property
     def is_connected(self) -> bool:
         """Whether some router would take a call now."""
         return self._least_loaded() is not None
 
-    async def _choice(self) -> tuple["_Router", Link]:
+    async def _choice(self) -> "_Choice":
         choice = self._least_loaded()
         if choice is not None:
             return choice
@@ -106,19 +99,56 @@ class HopClient:
             raise HopLost("no router takes calls") from error
         return choice
 
-    def _least_loaded(self) -> tuple["_Router", Link] | None:
+    def _least_loaded(self) -> "_Choice | None":
         """The router with the fewest calls of ours, and of its connections the one with the fewest streams."""
-        best: tuple[_Router, Link] | None = None
+        best: _Choice | None = None
         for router in self._routers:
             if best is not None and router.calls >= best[0].calls:
                 continue
             links = [slot.link for slot in router.slots if slot.link is not None and slot.link.takes_streams]
             if links:
-                best = router, min(links, key=lambda link: len(link.streams))
+                best = router, min(links, key=_load)
         if best is not None and len(self._routers) > 1:
             self._routers.remove(best[0])  # among equals it is another one's turn next
             self._routers.append(best[0])
         return best
+
+
+def _load(link: Link) -> int:
+    """Its streams; one that writes in this loop tick anyway is taken first, since each write costs a system call."""
+    return len(link.streams) - (_WORTH_A_WRITE if link.has_output else 0)
+
+
+class HopRequest:
+    """See HopClient.request."""
+
+    __slots__ = ("_body", "_choose", "_head", "_router", "_stream")
+
+    def __init__(self, choose: "Callable[[], Awaitable[_Choice]]", head: bytes, body: bytes) -> None:
+        self._choose, self._head, self._body = choose, head, body
+
+    async def __aenter__(self) -> HopResponse:
+        self._router, link = await self._choose()
+        stream = self._stream = link.open()
+        self._router.calls += 1
+        try:
+            body, self._body = self._body, b""
+            await _send(stream, self._head, body)
+            del body  # an answer may stream for minutes
+            status, headers = orjson.loads(await stream.head())
+        except BaseException:
+            self._leave()
+            raise
+        return HopResponse(stream, status, headers)
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._router.calls -= 1
+        self._stream.close()
 
 
 async def _send(stream: Stream, head: bytes, body: bytes) -> None:
@@ -158,6 +188,9 @@ class _Reach:
         if self._told:
             self._told.clear()
             canonical_log.info("router reached again", router=self._router)
+
+
+_Choice = tuple[_Router, Link]
 
 
 class _Slot:

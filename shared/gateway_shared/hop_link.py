@@ -69,6 +69,11 @@ class Link(asyncio.Protocol):
         """Whether it will never take a stream again."""
         return self.closed.is_set() or self.peer_drains or self._drains
 
+    @property
+    def has_output(self) -> bool:
+        """Whether it writes at the end of this loop tick."""
+        return bool(self._out)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # not asserted: uvloop's TLS transport is not a subclass
         self.transport = cast("asyncio.Transport", transport)

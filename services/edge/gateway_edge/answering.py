@@ -41,27 +41,34 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     connection = request.protocol
     assert isinstance(connection, PublicConnection)
     status = CLIENT_CLOSED_REQUEST
-    with connection.busy(), metrics.IN_FLIGHT.track_inprogress(), request.app[DRAIN].in_flight():
-        try:
-            response = await _answer(request, record, handler)
-            # here and not in aiohttp, so that a request ends when its last byte has gone
-            await response.prepare(request)
-            await response.write_eof()
-            status = response.status
-        except ConnectionError:
-            # the client is gone: there is nobody to tell, and aiohttp closes what is left
-            record.error_code = "client_gone"
-            raise
-        finally:
-            record.close(status)
+    drain = request.app[DRAIN]
+    connection.is_busy = True
+    drain.enter()
+    metrics.IN_FLIGHT.inc()
+    try:
+        response = await _answer(request, record, handler)
+        # here and not in aiohttp, so that a request ends when its last byte has gone
+        await response.prepare(request)
+        await response.write_eof()
+        status = response.status
+    except ConnectionError:
+        # the client is gone: there is nobody to tell, and aiohttp closes what is left
+        record.error_code = "client_gone"
+        raise
+    finally:
+        record.close(status)
+        metrics.IN_FLIGHT.dec()
+        drain.leave()
+        connection.is_busy = False
     return response
 
 
 async def _answer(request: web.Request, record: RequestRecord, handler: Handler) -> web.StreamResponse:
     try:
-        _check_load(request, record)
+        app = request.app
+        _check_load(app, record)
         check_host(request.headers.getall(hdrs.HOST, []), is_http_1_0=request.version < (1, 1))
-        async with request.app[DRAIN].interruptible():
+        with app[DRAIN].interruptible():
             return await handler(request)
     except GatewayError as error:
         return await _tell(error, record)
@@ -74,12 +81,12 @@ async def _answer(request: web.Request, record: RequestRecord, handler: Handler)
         return await _tell(ServerError(), record)
 
 
-def _check_load(request: web.Request, record: RequestRecord) -> None:
+def _check_load(app: web.Application, record: RequestRecord) -> None:
     """Beyond the bound nothing is looked up and no body is read; health and metrics are answered all the same.
 
     Raises ServiceUnavailable.
     """
-    is_beyond = request.app[DRAIN].requests > request.app[SETTINGS].max_requests_in_flight
+    is_beyond = app[DRAIN].requests > app[SETTINGS].max_requests_in_flight
     if is_beyond and record.route.startswith("/v1/"):
         metrics.SHED.inc()
         raise ServiceUnavailable(retry_after_s=_OVERLOAD_RETRY_AFTER_S)

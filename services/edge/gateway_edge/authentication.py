@@ -1,8 +1,8 @@
 """From a request to its grant; every refusal is counted and answered alike for keys that are no good."""
 
 import time
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
+from types import TracebackType
 
 from aiohttp import hdrs, web
 
@@ -49,10 +49,11 @@ async def authenticate(request: web.Request, *, kinds: Collection[KeyKind]) -> G
 
 async def identify(request: web.Request, *, kinds: Collection[KeyKind]) -> Grant:
     """As `authenticate`, and not counted."""
-    key = credential_of(request.headers.getall(hdrs.AUTHORIZATION, []), request.headers.getall("x-api-key", []))
+    headers, app = request.headers, request.app
+    key = credential_of(headers.getall(hdrs.AUTHORIZATION, []), headers.getall("x-api-key", []))
     if kind_of(key) is None:
         raise KeyMalformed
-    grant = await request.app[GRANTS].find(digest_of(key, request.app[SETTINGS].key_pepper.reveal_bytes()))
+    grant = await app[GRANTS].find(digest_of(key, app[SETTINGS].key_pepper.reveal_bytes()))
     if grant is None or grant.has_expired(now_unix_s=time.time()):
         raise AuthenticationFailed
     record = request[RECORD]
@@ -65,17 +66,23 @@ async def identify(request: web.Request, *, kinds: Collection[KeyKind]) -> Grant
     return grant
 
 
-@asynccontextmanager
-async def within_limits(request: web.Request, grant: Grant) -> AsyncIterator[None]:
-    """Holds one of the key's places in flight, however the block is left. Raises LimitReached (429)."""
-    limits = request.app[LIMITS]
-    try:
-        request[RECORD].headers = limits.admit(grant, now_ns=time.monotonic_ns())
-    except LimitReached as error:
-        request[RECORD].headers = dict(error.headers)
-        metrics.LIMITED.labels(error.limit).inc()
-        raise
-    try:
-        yield
-    finally:
-        limits.release(grant)
+class WithinLimits:
+    """Holds one of the key's places in flight, however the block is left. Raises LimitReached (429) at its start."""
+
+    __slots__ = ("_grant", "_limits", "_record")
+
+    def __init__(self, request: web.Request, grant: Grant) -> None:
+        self._limits, self._record, self._grant = request.app[LIMITS], request[RECORD], grant
+
+    def __enter__(self) -> None:
+        try:
+            self._record.headers = self._limits.admit(self._grant, now_ns=time.monotonic_ns())
+        except LimitReached as error:
+            self._record.headers = dict(error.headers)
+            metrics.LIMITED.labels(error.limit).inc()
+            raise
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._limits.release(self._grant)

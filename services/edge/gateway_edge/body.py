@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
 
 from aiohttp import hdrs, web
 
@@ -15,24 +15,6 @@ PATIENCE_S = 30.0
 MINIMUM_BYTES_PER_S = 16 * 1024
 
 
-class ReceivedBody:
-    """Bytes that are held here until they are taken: a stream may go on for minutes after its body was sent on."""
-
-    __slots__ = ("_chunks", "size")
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self.size = 0
-
-    def append(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-        self.size += len(chunk)
-
-    def take(self) -> bytes:
-        chunks, self._chunks = self._chunks, []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
 class BodyReader:
     """`max_bytes` for one body; `max_bytes_in_flight` for all that this process holds at once."""
 
@@ -41,36 +23,30 @@ class BodyReader:
         self._max_bytes_in_flight = max_bytes_in_flight
         self.bytes_in_flight = 0
 
-    @asynccontextmanager
-    async def read_json(self, request: web.Request) -> AsyncIterator["ReceivedBody"]:
-        """The body, to be taken once; it counts as in flight until the block is left.
+    async def read_json(self, request: web.Request) -> "ReceivedBody":
+        """The body; leave it as a block in the end.
 
         Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut, ServiceUnavailable, BadRequest.
         """
         if hdrs.CONTENT_ENCODING in request.headers or request.content_type != "application/json":
             raise UnsupportedMediaType
-        if (request.content_length or 0) > self._max_bytes:
+        announced_bytes = request.content_length or 0
+        if announced_bytes > self._max_bytes:
             raise self._too_large()
-        if (request.content_length or 0) + self.bytes_in_flight > self._max_bytes_in_flight:
+        if announced_bytes + self.bytes_in_flight > self._max_bytes_in_flight:
             raise self._too_many()
-        body = ReceivedBody()
+        body = ReceivedBody(self)
         try:
-            async for chunk in self._chunks(request):
-                body.append(chunk)
-                self.bytes_in_flight += len(chunk)
-                if body.size > self._max_bytes:
-                    raise self._too_large()
-                if self.bytes_in_flight > self._max_bytes_in_flight:
-                    raise self._too_many()
-                del chunk
-            yield body
-        finally:
-            self.bytes_in_flight -= body.size
+            if request.content.is_eof():  # it came whole, in the same packet as its head: nothing to wait for
+                self._add(body, request.content.read_nowait())
+            else:
+                await self._receive(request, body)
+        except BaseException:
+            body.release()
+            raise
+        return body
 
-    async def _chunks(self, request: web.Request) -> AsyncIterator[bytes]:
-        if request.content.is_eof():  # it came whole, in the same packet as its head: nothing to wait for
-            yield request.content.read_nowait()
-            return
+    async def _receive(self, request: web.Request, body: "ReceivedBody") -> None:
         deadline_s = time.monotonic() + PATIENCE_S
         while not request.content.at_eof():
             try:
@@ -81,10 +57,53 @@ class BodyReader:
             except web.RequestPayloadError as error:
                 raise BadRequest("The body's transfer coding is not valid.") from error
             deadline_s += len(chunk) / MINIMUM_BYTES_PER_S
-            yield chunk
+            self._add(body, chunk)
+
+    def _add(self, body: "ReceivedBody", chunk: bytes) -> None:
+        body.append(chunk)
+        self.bytes_in_flight += len(chunk)
+        if body.size > self._max_bytes:
+            raise self._too_large()
+        if self.bytes_in_flight > self._max_bytes_in_flight:
+            raise self._too_many()
 
     def _too_many(self) -> ServiceUnavailable:
         return ServiceUnavailable("Too many large requests are being read now.", retry_after_s=1.0)
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"The request body is larger than the limit of {self._max_bytes} bytes.")
+
+
+class ReceivedBody:
+    """A request's body, in flight until it is released.
+
+    Its bytes are held here until they are taken: a stream may go on for minutes after its body was sent on.
+    """
+
+    __slots__ = ("_chunks", "_reader", "size")
+
+    def __init__(self, reader: BodyReader) -> None:
+        self._reader = reader
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def append(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+
+    def take(self) -> bytes:
+        """Once."""
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def release(self) -> None:
+        self._reader.bytes_in_flight -= self.size
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -4,7 +4,7 @@ from aiohttp import hdrs, web
 
 from gateway_edge import metrics
 from gateway_edge.attribution import attribution_of, clean
-from gateway_edge.authentication import authenticate, within_limits
+from gateway_edge.authentication import WithinLimits, authenticate
 from gateway_edge.chat_request import ChatRequest, parse_chat_request
 from gateway_edge.grant import Grant
 from gateway_edge.key_format import KeyKind
@@ -36,7 +36,7 @@ async def _chat_completions(
     if grant.channel == "langchain":
         metrics.LANGCHAIN_REQUESTS.inc()
         record.is_langchain_call = True
-    async with within_limits(request, grant), request.app[BODIES].read_json(request) as body:
+    with WithinLimits(request, grant), await request.app[BODIES].read_json(request) as body:
         chat = parse_chat_request(body.take())
         record.model = chat.model
         head = _call_head(request, grant, chat, relay_usage=always_relay_usage or chat.asks_for_usage)

@@ -10,8 +10,6 @@ A slow body is the handlers' to time (body.py): only they know whether one is wa
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import cast
 
@@ -31,7 +29,7 @@ LINGERING_S = 2.0
 
 
 class PublicConnection(web.RequestHandler):
-    """The outermost middleware says when it is `busy`."""
+    """The outermost middleware says when it `is_busy`: from a whole head to the last byte of the answer."""
 
     def __init__(self, server: web.Server, *, max_connections: int) -> None:
         super().__init__(
@@ -45,18 +43,18 @@ class PublicConnection(web.RequestHandler):
         self._server = server
         self._max_connections = max_connections
         self._head_timer: asyncio.TimerHandle | None = None
+        self._head_awaited_since_s: float | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
-        self.is_busy = False
+        self._is_busy = False
 
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """Around each request, from its whole head to the last byte of its answer."""
-        self.is_busy = True
-        self._stop_head_timer()
-        try:
-            yield
-        finally:
-            self.is_busy = False
+    @property
+    def is_busy(self) -> bool:
+        return self._is_busy
+
+    @is_busy.setter
+    def is_busy(self, is_busy: bool) -> None:
+        self._is_busy = is_busy
+        self._head_awaited_since_s = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -74,7 +72,7 @@ class PublicConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self.is_busy and self._head_timer is None:
+        if not self._is_busy and self._head_awaited_since_s is None:
             self._await_head()
         super().data_received(data)
 
@@ -108,7 +106,20 @@ class PublicConnection(web.RequestHandler):
         return response
 
     def _await_head(self) -> None:
-        self._head_timer = self._loop.call_later(HEAD_PATIENCE_S, self._drop)
+        """One timer serves many requests: it is not stopped by a head that comes, it looks again when it fires."""
+        self._head_awaited_since_s = self._loop.time()
+        if self._head_timer is None:
+            self._head_timer = self._loop.call_later(HEAD_PATIENCE_S, self._on_head_timer)
+
+    def _on_head_timer(self) -> None:
+        self._head_timer = None
+        if self._head_awaited_since_s is None:
+            return
+        due_s = self._head_awaited_since_s + HEAD_PATIENCE_S
+        if due_s > self._loop.time():
+            self._head_timer = self._loop.call_at(due_s, self._on_head_timer)
+        else:
+            self._drop()
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:

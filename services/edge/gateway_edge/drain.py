@@ -1,8 +1,6 @@
 """The end of the process: requests in flight get time to finish, and what remains is told that it does not."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 
 from gateway_shared.errors import ServiceUnavailable
@@ -24,17 +22,15 @@ class Drain:
         self._nothing_in_flight = asyncio.Event()
         self._nothing_in_flight.set()
 
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """Around a whole request, its last byte included."""
+    def enter(self) -> None:
+        """A request is there; `leave` when its last byte has gone."""
         self.requests += 1
         self._nothing_in_flight.clear()
-        try:
-            yield
-        finally:
-            self.requests -= 1
-            if not self.requests:
-                self._nothing_in_flight.set()
+
+    def leave(self) -> None:
+        self.requests -= 1
+        if not self.requests:
+            self._nothing_in_flight.set()
 
     def interruptible(self) -> "Interruptible":
         """Around the part of a request that may be cut off. Raises ShuttingDown when it was."""
@@ -73,13 +69,13 @@ class Interruptible:
             self._is_interrupted = True
             self._task.cancel()
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         self._task = asyncio.current_task()
         assert self._task is not None
         self._cancellations_before = self._task.cancelling()
         self._parts.add(self)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._parts.discard(self)

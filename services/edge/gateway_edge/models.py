@@ -3,7 +3,7 @@
 import orjson
 from aiohttp import web
 
-from gateway_edge.authentication import authenticate, within_limits
+from gateway_edge.authentication import WithinLimits, authenticate
 from gateway_edge.chat import LANGCHAIN_KEYS, MODEL_KEYS
 from gateway_edge.key_format import KeyKind
 from gateway_edge.relay import relay
@@ -29,7 +29,7 @@ async def show_langchain_model(request: web.Request) -> web.StreamResponse:
 
 async def _models(request: web.Request, kinds: frozenset[KeyKind]) -> web.StreamResponse:
     grant = await authenticate(request, kinds=kinds)
-    async with within_limits(request, grant):
+    with WithinLimits(request, grant):
         return await relay(request, MODELS, b"{}")
 
 

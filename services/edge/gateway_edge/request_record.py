@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway_edge import metrics
 from gateway_shared import canonical_log
 from gateway_shared.call_head import Channel
-from gateway_shared.ids import uuid7
+from gateway_shared.ids import uuid7_hex
 from gateway_shared.labelled import labelled
 
 CLIENT_CLOSED_REQUEST = 499
@@ -18,7 +18,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 def new_request_id() -> str:
     """`req_` and a UUIDv7 in hex."""
-    return f"req_{uuid7(unix_ms=time.time_ns() // 1_000_000, random_bytes=os.urandom(10)).hex}"
+    return f"req_{uuid7_hex(unix_ms=time.time_ns() // 1_000_000, random_bytes=os.urandom(10))}"
 
 
 @dataclass(slots=True)
