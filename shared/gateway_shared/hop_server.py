@@ -4,8 +4,8 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,9 +129,11 @@ class HopServer:
             raise PeerRefused(f"{peer.name} may call nothing")
         return peer
 
-    @contextmanager
-    def admit(self, name: str, peer: PeerIdentity) -> Iterator[Operation]:
-        """Around one call, before its body is read. Raises PeerRefused, and ServiceUnavailable beyond the bound."""
+    def admit(self, name: str, peer: PeerIdentity) -> Operation:
+        """Before a call's body is read; `leave` in the end.
+
+        Raises PeerRefused, and ServiceUnavailable beyond the bound.
+        """
         # looked at per call: an expired certificate still works on a kept connection otherwise
         if peer.expires_at_s <= time.time():
             raise PeerRefused("the client certificate has expired")
@@ -141,10 +143,10 @@ class HopServer:
         if operation.max_open is not None and self._open[name] >= operation.max_open:
             raise ServiceUnavailable(retry_after_s=OVERLOAD_RETRY_AFTER_S)
         self._open[name] += 1
-        try:
-            yield operation
-        finally:
-            self._open[name] -= 1
+        return operation
+
+    def leave(self, name: str) -> None:
+        self._open[name] -= 1
 
 
 @asynccontextmanager
@@ -200,11 +202,15 @@ class _ServerLink(Link):
     async def _answer(self, stream: Stream) -> None:
         answer = HopAnswer(stream)
         try:
-            name, _, head = (await stream.head()).partition(b"\n")
+            asked, _, head = (await stream.head()).partition(b"\n")
             if self._peer is None:
                 raise PeerRefused("it was told so")
-            with self._hop.admit(name.decode("ascii", "replace"), self._peer) as operation:
+            name = asked.decode("ascii", "replace")
+            operation = self._hop.admit(name, self._peer)
+            try:
                 await operation.serve(HopCall(head, await _read_body(stream)), answer)
+            finally:
+                self._hop.leave(name)
             if not answer.started:
                 raise RuntimeError("the operation returned without an answer")
             await stream.finish()

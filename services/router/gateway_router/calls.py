@@ -1,7 +1,7 @@
 """The operation `chat.completions`: from the edge's call to an exchange with a provider."""
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,8 @@ from gateway_shared.call_head import CallHead
 from gateway_shared.errors import GatewayError, NotFound, ServerError
 from gateway_shared.hop import CHAT_COMPLETIONS
 from gateway_shared.hop_server import HopCall
-from gateway_shared.ids import uuid7
+from gateway_shared.ids import dashed, uuid7_hex
+from gateway_shared.labelled import labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +89,18 @@ class ChatCalls:
         chosen = route(head.model, self.providers, self.guess)
         speech = self.speeches[chosen.provider.wire]
         now_s = time.time()
-        event_id = uuid7(unix_ms=int(now_s * 1000), random_bytes=secrets.token_bytes(10))
+        event_id = uuid7_hex(unix_ms=int(now_s * 1000), random_bytes=os.urandom(10))
         chat = ChatCall(
             upstream_model=chosen.upstream_model,
             stream=head.stream,
             stream_options=head.stream_options,
             relay_usage=head.relay_usage,
             rest=rest,
-            completion_id=f"chatcmpl-{event_id.hex}",
+            completion_id=f"chatcmpl-{event_id}",
             created_s=int(now_s),
         )
         attempt = Attempt(
-            event_id=str(event_id),
+            event_id=dashed(event_id),
             head=head,
             route=chosen,
             started_at=datetime.fromtimestamp(now_s, UTC).isoformat(timespec="microseconds"),
@@ -126,7 +127,7 @@ class ChatCalls:
             raise
 
     async def _run_to_end(self, exchange: Exchange) -> None:
-        open_calls = metrics.OPEN_CALLS.labels("stream" if exchange.record.attempt.head.stream else "plain")
+        open_calls = labelled(metrics.OPEN_CALLS, "stream" if exchange.record.attempt.head.stream else "plain")
         self._open.add(exchange)
         open_calls.inc()
         try:

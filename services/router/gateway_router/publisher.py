@@ -15,7 +15,7 @@ from gateway_shared import canonical_log
 from gateway_shared.tls import TlsFiles
 
 MAX_OUTSTANDING_EVENTS = 1000
-LINGER_S = 0.02
+LINGER_S = 0.1
 """After a message that was not full the next one waits so long: under load events gather, alone they do not wait."""
 
 MIN_BACKOFF_S = 0.1

@@ -132,17 +132,23 @@ class _Counter:
         if read_and_written > tokens.input_tokens:
             tokens = replace(tokens, input_tokens=read_and_written)
             self._clamped = True
-        fitted = replace(
-            tokens,
-            input_audio_tokens=min(tokens.input_audio_tokens, tokens.input_tokens),
-            reasoning_tokens=min(tokens.reasoning_tokens, tokens.output_tokens),
-            output_audio_tokens=min(tokens.output_audio_tokens, tokens.output_tokens),
-        )
-        return Usage(fitted, clamped=self._clamped or self._absurd or fitted != tokens, absurd=self._absurd)
+        if tokens.input_audio_tokens > tokens.input_tokens or tokens.output_tokens < max(
+            tokens.reasoning_tokens, tokens.output_audio_tokens
+        ):
+            self._clamped = True
+            tokens = replace(
+                tokens,
+                input_audio_tokens=min(tokens.input_audio_tokens, tokens.input_tokens),
+                reasoning_tokens=min(tokens.reasoning_tokens, tokens.output_tokens),
+                output_audio_tokens=min(tokens.output_audio_tokens, tokens.output_tokens),
+            )
+        return Usage(tokens, clamped=self._clamped or self._absurd, absurd=self._absurd)
 
     def _clamp(self, value: object) -> int:
         if value is None:
             return 0
+        if type(value) is int and 0 <= value <= ABSURD_TOKENS:
+            return value
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             self._absurd = True
             return 0

@@ -10,7 +10,7 @@ from yarl import URL
 
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.providers import Provider
-from gateway_router.transports.transport import MAX_ANSWER_BYTES, ReadFromChunks, UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
 
 FINISH_TIMEOUT_S = 0.25
 _KEEPALIVE_S = 60.0
@@ -65,7 +65,7 @@ def _marking_sent() -> aiohttp.TraceConfig:
     return trace
 
 
-class HttpResponse(ReadFromChunks):
+class HttpResponse(ReadInParts):
     """See UpstreamResponse."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -73,16 +73,9 @@ class HttpResponse(ReadFromChunks):
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        if self.headers.get("content-encoding", "identity") != "identity":
-            raise UpstreamCut("the answer is compressed, which was not asked for")
-        received_bytes = 0
+    async def part(self) -> bytes:
         try:
-            async for chunk in self._response.content.iter_any():
-                received_bytes += len(chunk)
-                if received_bytes > MAX_ANSWER_BYTES:
-                    raise UpstreamCut(f"more than {MAX_ANSWER_BYTES} bytes")
-                yield chunk
+            return await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamCut(type(error).__name__) from error
 

@@ -9,16 +9,16 @@ taken it.
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.providers import Provider
 from gateway_router.transports.http1_connection import ConnectionBroken, Http1Connection
-from gateway_router.transports.transport import MAX_ANSWER_BYTES, ReadFromChunks, UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
 
 MAX_IDLE_S = 30.0
 """Shorter than providers keep theirs, so that we rarely send on a connection that is being closed."""
@@ -35,27 +35,18 @@ class Http1Transport:
         self._idle: dict[Origin, list[tuple[Http1Connection, float]]] = {}
         self._now_s: Callable[[], float] = time.monotonic
 
-    @asynccontextmanager
-    async def open(self, request: UpstreamRequest, _provider: Provider, /) -> AsyncIterator["Http1Response"]:
-        address = _address(request.url)
-        origin = address.origin
-        head = _head(address, request)
-        connection = self._take(origin) or await self._connect(origin)
-        try:
-            request.is_sent = True
-            await connection.post(head, request.body)
-            await connection.head()
-            yield Http1Response(connection)
-        except ConnectionBroken as error:
-            raise UpstreamCut(str(error)) from error
-        finally:
-            self._give_back(origin, connection)
+    def open(self, request: UpstreamRequest, _provider: Provider, /) -> "Http1Exchange":
+        return Http1Exchange(self, request)
 
     async def close(self) -> None:
         for idle in self._idle.values():
             for connection, _ in idle:
                 connection.abort()
         self._idle.clear()
+
+    async def connection(self, origin: Origin) -> Http1Connection:
+        """An idle one or a new one, to be given back. Raises UpstreamNotReached."""
+        return self._take(origin) or await self._connect(origin)
 
     def _take(self, origin: Origin) -> Http1Connection | None:
         """The connection used last: the others may grow old and go."""
@@ -68,7 +59,7 @@ class Http1Transport:
             connection.abort()
         return None
 
-    def _give_back(self, origin: Origin, connection: Http1Connection) -> None:
+    def give_back(self, origin: Origin, connection: Http1Connection) -> None:
         if not connection.release():
             return
         idle = self._idle.setdefault(origin, [])
@@ -92,7 +83,39 @@ class Http1Transport:
         return connection
 
 
-class Http1Response(ReadFromChunks):
+class Http1Exchange:
+    """See Transport.open."""
+
+    __slots__ = ("_connection", "_origin", "_request", "_transport")
+
+    def __init__(self, transport: Http1Transport, request: UpstreamRequest) -> None:
+        self._transport, self._request = transport, request
+
+    async def __aenter__(self) -> "Http1Response":
+        request = self._request
+        address = _address(request.url)
+        head = _head(address, request)
+        self._origin = address.origin
+        connection = self._connection = await self._transport.connection(address.origin)
+        try:
+            request.is_sent = True
+            await connection.post(head, request.body)
+            await connection.head()
+        except ConnectionBroken as error:
+            self._transport.give_back(self._origin, connection)
+            raise UpstreamCut(str(error)) from error
+        except BaseException:
+            self._transport.give_back(self._origin, connection)
+            raise
+        return Http1Response(connection)
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._transport.give_back(self._origin, self._connection)
+
+
+class Http1Response(ReadInParts):
     """See UpstreamResponse."""
 
     def __init__(self, connection: Http1Connection) -> None:
@@ -100,16 +123,9 @@ class Http1Response(ReadFromChunks):
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        if self.headers.get("content-encoding", "identity") != "identity":
-            raise UpstreamCut("the answer is compressed, which was not asked for")
-        received_bytes = 0
+    async def part(self) -> bytes:
         try:
-            while chunk := await self._connection.read():
-                received_bytes += len(chunk)
-                if received_bytes > MAX_ANSWER_BYTES:
-                    raise UpstreamCut(f"more than {MAX_ANSWER_BYTES} bytes")
-                yield chunk
+            return await self._connection.read()
         except ConnectionBroken as error:
             raise UpstreamCut(str(error)) from error
 

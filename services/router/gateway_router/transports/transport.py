@@ -43,20 +43,34 @@ class UpstreamResponse(Protocol):
         ...
 
 
-class ReadFromChunks(ABC):
-    """The body as a whole, or its beginning, for a response that has `chunks`."""
+class ReadInParts(ABC):
+    """An UpstreamResponse for which a transport gives what each read brings: bounded, and never decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    _received_bytes = 0
 
     @abstractmethod
-    def chunks(self) -> AsyncIterator[bytes]:
+    async def part(self) -> bytes:
+        """What came since the last one, b"" at the end. Raises UpstreamCut."""
+
+    @abstractmethod
+    async def finish(self) -> None:
         """See UpstreamResponse."""
 
+    async def chunks(self) -> AsyncIterator[bytes]:
+        self._check_coding()
+        while chunk := await self.part():
+            self._count(chunk, MAX_ANSWER_BYTES)
+            yield chunk
+
     async def read(self, max_bytes: int) -> bytes:
-        received = bytearray()
-        async for chunk in self.chunks():
-            received += chunk
-            if len(received) > max_bytes:
-                raise UpstreamCut(f"more than {max_bytes} bytes")
-        return bytes(received)
+        self._check_coding()
+        parts: list[bytes] = []
+        while part := await self.part():
+            self._count(part, max_bytes)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def read_start(self, max_bytes: int) -> bytes:
         received = bytearray()
@@ -65,6 +79,15 @@ class ReadFromChunks(ABC):
             if len(received) >= max_bytes:
                 break
         return bytes(received[:max_bytes])
+
+    def _count(self, part: bytes, max_bytes: int) -> None:
+        self._received_bytes += len(part)
+        if self._received_bytes > max_bytes:
+            raise UpstreamCut(f"more than {max_bytes} bytes")
+
+    def _check_coding(self) -> None:
+        if self.headers.get("content-encoding", "identity") != "identity":
+            raise UpstreamCut("the answer is compressed, which was not asked for")
 
 
 class Transport(Protocol):
