@@ -47,7 +47,7 @@ class HopAnswer:
         await self._stream.send(body, head=_pack_head(status, headers), end=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HopCall:
     """`head` is the operation's own JSON; `body` the rest of the client's bytes."""
 

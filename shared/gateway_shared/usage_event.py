@@ -3,7 +3,7 @@
 On the wire an event is one JSON object on one line; a broker message holds one or more lines.
 Counts are tokens. `input_tokens` includes cache reads and writes, `output_tokens` includes
 reasoning and audio: the parts are never added to the whole. Times are UTC and microseconds.
-Values, never changed once made; not `frozen`, which would make each one four times as slow to make.
+Whoever reads one does not change it; not `frozen`, which would make each one four times as slow to make.
 """
 
 from dataclasses import dataclass, fields

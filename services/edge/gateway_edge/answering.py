@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway_edge import metrics
+from gateway_edge.answer_headers import complete_headers
 from gateway_edge.connection import PublicConnection
 from gateway_edge.error_response import error_response
 from gateway_edge.host import check_host
@@ -47,6 +48,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
     metrics.IN_FLIGHT.inc()
     try:
         response = await _answer(request, record, handler)
+        if not response.prepared:
+            complete_headers(request, response)
         # here and not in aiohttp, so that a request ends when its last byte has gone
         await response.prepare(request)
         await response.write_eof()
@@ -109,14 +112,3 @@ def _of_http_exception(error: web.HTTPException) -> GatewayError:
     if known is not None:
         return known()
     return BadRequest() if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else ServerError()
-
-
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """On every answer that is about to be sent (signal `on_response_prepare`)."""
-    record = request.get(RECORD)
-    if record is not None:
-        response.headers["x-request-id"] = record.request_id
-        response.headers.update(record.headers)
-    if request.app[DRAIN].begun:
-        response.headers[hdrs.CONNECTION] = "close"
-        response.force_close()

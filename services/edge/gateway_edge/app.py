@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gateway_edge import __version__, chat, metrics, models, status, usage, usage_store
-from gateway_edge.answering import add_headers, answer_every_request
+from gateway_edge.answering import answer_every_request
 from gateway_edge.body import BodyReader
 from gateway_edge.drain import Drain
 from gateway_edge.grant_cache import GrantCache
@@ -40,7 +40,6 @@ def edge_app(settings: EdgeSettings, states: KeyStates) -> web.Application:
     app.cleanup_ctx.append(_router)
     app.cleanup_ctx.append(_grants)
     app.cleanup_ctx.append(_usage)
-    app.on_response_prepare.append(add_headers)
 
     app.router.add_get("/health", status.health)
     app.router.add_get("/metrics", status.metrics)

@@ -14,7 +14,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, 3.2."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attribution:
     """Each None when the client did not say. `retry_count` is the SDK's own."""
 
@@ -27,13 +27,13 @@ class Attribution:
 
 def attribution_of(headers: Mapping[str, str], metadata: Mapping[str, object]) -> Attribution:
     """A header wins over the member of `metadata` that means the same. `headers` ignores case."""
-    traceparent = headers.get("traceparent", "")
+    traceparent = headers.get("traceparent")
     return Attribution(
         agent_id=_said(headers, metadata, "X-Agent-Id", "agent_id"),
         agent_run_id=_said(headers, metadata, "X-Agent-Run-Id", "agent_run_id"),
         agent_parent_run_id=_said(headers, metadata, "X-Agent-Parent-Run-Id", "agent_parent_run_id"),
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
-        retry_count=_retry_count(headers.get("x-stainless-retry-count", "")),
+        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+        retry_count=_retry_count(headers.get("x-stainless-retry-count")),
     )
 
 
@@ -45,8 +45,13 @@ def clean(text: object) -> str | None:
 
 
 def _said(headers: Mapping[str, str], metadata: Mapping[str, object], header: str, member: str) -> str | None:
-    return clean(headers.get(header)) or clean(metadata.get(member))
+    said = headers.get(header)
+    if said is None and not metadata:
+        return None
+    return clean(said) or clean(metadata.get(member))
 
 
-def _retry_count(text: str) -> int:
+def _retry_count(text: str | None) -> int:
+    if not text:
+        return 0
     return min(int(text), MAX_RETRY_COUNT) if text.isascii() and text.isdigit() and len(text) <= 4 else 0

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from gateway_shared.errors import BadRequest, BodyTooLarge, RequestTimedOut, ServiceUnavailable, UnsupportedMediaType
 
+_JSON = "application/json"
 PATIENCE_S = 30.0
 """A body may take this long, and longer only while it comes at MINIMUM_BYTES_PER_S or faster."""
 
@@ -28,7 +29,9 @@ class BodyReader:
 
         Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut, ServiceUnavailable, BadRequest.
         """
-        if hdrs.CONTENT_ENCODING in request.headers or request.content_type != "application/json":
+        headers = request.headers
+        is_json = headers.get(hdrs.CONTENT_TYPE) == _JSON or request.content_type == _JSON
+        if not is_json or hdrs.CONTENT_ENCODING in headers:
             raise UnsupportedMediaType
         announced_bytes = request.content_length or 0
         if announced_bytes > self._max_bytes:

@@ -9,7 +9,7 @@ from gateway_edge.json_document import parse_object
 from gateway_shared.errors import JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChatRequest:
     """`rest` is the client's object without `model`, `stream` and `stream_options`, written again.
 

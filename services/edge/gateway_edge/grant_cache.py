@@ -50,6 +50,11 @@ class GrantCache:
         self._changes_seen = 0
         self._ask_again_at_s = 0.0
 
+    def verified(self, digest: bytes) -> Grant | None:
+        """The grant of a key that was looked up moments ago; None says nothing."""
+        entry = self._entries.get(digest)
+        return entry.grant if entry is not None and self._clock() < entry.verified_until_s else None
+
     async def find(self, digest: bytes) -> Grant | None:
         """The grant of a live key, None for any other key. Raises DatabaseUnavailable when it cannot tell."""
         now_s = self._clock()

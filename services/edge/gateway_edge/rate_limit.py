@@ -9,7 +9,7 @@ from dataclasses import dataclass
 MINUTE_NS = 60_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RateDecision:
     """`theoretical_arrival_ns` is the state to keep. `reset_ns`: until the whole limit is free again.
 

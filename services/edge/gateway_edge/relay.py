@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway_edge import metrics
+from gateway_edge.answer_headers import complete_headers
 from gateway_edge.request_record import RECORD
 from gateway_edge.resources import ROUTER
 from gateway_shared.errors import RouterUnavailable
@@ -43,6 +44,7 @@ async def _relay_stream(request: web.Request, answer: HopResponse, headers: dict
     # before the head is sent, so that a router lost until here is still an ordinary error
     chunk = await anext(chunks, b"")
     stream = web.StreamResponse(status=answer.status, headers={**headers, **_STREAM_HEADERS})
+    complete_headers(request, stream)
     await stream.prepare(request)
     request[RECORD].stream = stream
     try:

@@ -17,7 +17,7 @@ ABSURD_TOKENS = 1_000_000_000
 Json = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
     """`clamped`: the provider contradicted itself, and `tokens` is what could be kept.
 
@@ -159,4 +159,4 @@ class _Counter:
 
 def _object(source: Json, name: str) -> Json:
     value = source.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
