@@ -54,6 +54,11 @@ class HopCall:
     head: bytes
     body: bytes
 
+    def take_body(self) -> bytes:
+        """Once: an answer may stream for minutes, and needs none of it."""
+        body, self.body = self.body, b""
+        return body
+
 
 Serve = Callable[[HopCall, HopAnswer], Awaitable[None]]
 

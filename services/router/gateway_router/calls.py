@@ -57,7 +57,7 @@ class ChatCalls:
         client: Client | None = None
         try:
             head = CallHead.from_json(call.head)
-            exchange = self._exchange(head, call.body, answer)
+            exchange = self._exchange(head, call.take_body(), answer)
             client = exchange.client
             await self._run(exchange)
         except GatewayError as error:

@@ -128,7 +128,7 @@ class Exchange:
         answer = self._translation.answer(body, response.headers)
         if self.record.attempt.head.stream:
             raise UpstreamError("The provider did not answer with a stream.")
-        source, usage = outcomes.answer_usage(answer, self._translation.request.body)
+        source, usage = outcomes.answer_usage(answer, self._translation.request)
         self.usage_clamped = usage.clamped
         ttft_us = self._since_start_us()
         outcome = Outcome(
@@ -148,6 +148,7 @@ class Exchange:
 
     async def _relay_stream(self, response: UpstreamResponse) -> None:
         stream = self._stream = self._translation.stream(response.headers)
+        self._translation.request.let_go()
         self._deadline.wait_at_most(self._limits.silence_s, "silence")
         async for data in response.chunks():
             await self._pass_on(stream, stream.feed(data))
@@ -165,7 +166,7 @@ class Exchange:
     async def _complete(self, stream: ChatStream, last: bytes) -> None:
         """The record is durable before the last bytes leave (RELIABILITY: I1)."""
         progress = stream.progress
-        source, tokens = outcomes.stream_usage(progress, self._translation.request.body)
+        source, tokens = outcomes.stream_usage(progress, self._translation.request)
         outcome = Outcome(
             "settled",
             "complete",
@@ -235,15 +236,15 @@ class Exchange:
         return self._cut("upstream_error")
 
     def _cut(self, finish_state: FinishState) -> Outcome:
-        body = self._translation.request.body
-        if not self._translation.request.is_sent:
+        request = self._translation.request
+        if not request.is_sent:
             return outcomes.not_sent(finish_state)
         if self._stream is None:
-            return replace(outcomes.without_answer(finish_state, body), http_status=self._http_status)
+            return replace(outcomes.without_answer(finish_state, request), http_status=self._http_status)
         if finish_state == "upstream_cut" and self._ttft_us is None:
             return outcomes.unusable(self._http_status)
         return outcomes.cut(
-            finish_state, self._stream.progress, body, http_status=self._http_status, ttft_us=self._ttft_us
+            finish_state, self._stream.progress, request, http_status=self._http_status, ttft_us=self._ttft_us
         )
 
     def _name_model(self, model_served: str | None) -> None:

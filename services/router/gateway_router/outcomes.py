@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway_router import estimate
 from gateway_router.attempt import Outcome
-from gateway_router.dialects.dialect import Answer, Progress
+from gateway_router.dialects.dialect import Answer, Progress, UpstreamRequest
 from gateway_router.usage import Usage
 from gateway_shared.usage_event import FinishState, TokenCounts, UsageSource
 
@@ -26,18 +26,18 @@ def unusable(http_status: int) -> Outcome:
     return Outcome("failed", "upstream_error", "unknown", http_status=http_status)
 
 
-def without_answer(finish_state: FinishState, request_body: bytes) -> Outcome:
+def without_answer(finish_state: FinishState, request: UpstreamRequest) -> Outcome:
     """Sent, and nothing came back. A provider that broke off charges nothing that is known; one that was left may."""
     if finish_state in ("upstream_cut", "upstream_error"):
         return Outcome("failed", finish_state, "unknown")
-    return Outcome("partial", finish_state, "estimated", TokenCounts(input_tokens=estimate.input_tokens(request_body)))
+    return Outcome("partial", finish_state, "estimated", TokenCounts(input_tokens=request.estimated_input_tokens()))
 
 
 def cut(
-    finish_state: FinishState, progress: Progress, request_body: bytes, *, http_status: int, ttft_us: int | None
+    finish_state: FinishState, progress: Progress, request: UpstreamRequest, *, http_status: int, ttft_us: int | None
 ) -> Outcome:
     """A stream that did not come to its end, with the provider's figure where it had come already."""
-    source, tokens = stream_usage(progress, request_body)
+    source, tokens = stream_usage(progress, request)
     return Outcome(
         "partial",
         finish_state,
@@ -50,7 +50,7 @@ def cut(
     )
 
 
-def stream_usage(progress: Progress, request_body: bytes) -> tuple[UsageSource, TokenCounts]:
+def stream_usage(progress: Progress, request: UpstreamRequest) -> tuple[UsageSource, TokenCounts]:
     """The provider's figure when the stream has finished with one, else an estimate that keeps what is known."""
     used = progress.usage
     if used is not None and used.absurd:
@@ -60,17 +60,17 @@ def stream_usage(progress: Progress, request_body: bytes) -> tuple[UsageSource, 
     known = used.tokens if used is not None else None
     output_tokens = estimate.output_tokens(text_bytes=progress.text_bytes, chunks=progress.chunks)
     if known is None:
-        return "estimated", TokenCounts(input_tokens=estimate.input_tokens(request_body), output_tokens=output_tokens)
+        return "estimated", TokenCounts(input_tokens=request.estimated_input_tokens(), output_tokens=output_tokens)
     return "estimated", replace(known, output_tokens=max(known.output_tokens, output_tokens))
 
 
-def answer_usage(answer: Answer, request_body: bytes) -> tuple[UsageSource, Usage]:
+def answer_usage(answer: Answer, request: UpstreamRequest) -> tuple[UsageSource, Usage]:
     """Of a whole answer; without usage, or with one that cannot be true, it is estimated from its length."""
     is_absurd = answer.usage is not None and answer.usage.absurd
     if answer.usage is not None and not is_absurd:
         return "provider", answer.usage
     tokens = TokenCounts(
-        input_tokens=estimate.input_tokens(request_body),
+        input_tokens=request.estimated_input_tokens(),
         output_tokens=estimate.output_tokens(text_bytes=len(answer.body), chunks=0),
     )
     return "estimated", Usage(tokens, clamped=is_absurd, absurd=is_absurd)

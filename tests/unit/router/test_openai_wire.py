@@ -21,7 +21,7 @@ def chat_call(rest: bytes = b'{"messages":[]}', *, stream: bool = True, relay: b
 
 
 def stream_of(*, relay: bool = True, rest: bytes = b"{}") -> OpenAiStream:
-    return OpenAiStream(chat_call(rest, relay=relay), "sk-1")
+    return OpenAiTranslation(chat_call(rest, relay=relay), PROVIDER).stream({})
 
 
 def event(**fields: object) -> bytes:

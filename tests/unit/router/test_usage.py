@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_router import estimate, outcomes
-from gateway_router.dialects.dialect import Progress
+from gateway_router.dialects.dialect import Progress, UpstreamRequest
 from gateway_router.usage import ABSURD_TOKENS, Usage, from_anthropic, from_gemini, from_openai, to_openai
 from gateway_shared.usage_event import TokenCounts
+
+REQUEST = UpstreamRequest("https://provider/v1", {}, b"{}")
 
 
 def test_openai_s_details_are_parts_of_the_whole() -> None:
@@ -135,8 +137,8 @@ def test_an_estimate_counts_a_medium_by_the_piece() -> None:
 
 def test_a_cut_stream_keeps_what_the_provider_said_and_estimates_the_rest() -> None:
     started = Progress(usage=Usage(TokenCounts(input_tokens=25, output_tokens=1)), text_bytes=400, chunks=10)
-    outcome = outcomes.cut("upstream_cut", started, b"{}", http_status=200, ttft_us=1)
+    outcome = outcomes.cut("upstream_cut", started, REQUEST, http_status=200, ttft_us=1)
     assert (outcome.usage_source, outcome.tokens) == ("estimated", TokenCounts(input_tokens=25, output_tokens=100))
     finished = Progress(usage=Usage(TokenCounts(25, output_tokens=40)), finished=True, text_bytes=400, chunks=10)
-    outcome = outcomes.cut("client_disconnect", finished, b"{}", http_status=200, ttft_us=1)
+    outcome = outcomes.cut("client_disconnect", finished, REQUEST, http_status=200, ttft_us=1)
     assert (outcome.usage_source, outcome.tokens.output_tokens, outcome.status) == ("provider", 40, "partial")

@@ -1,6 +1,7 @@
 """Anthropic's Messages API, translated by LiteLLM's config and stream parser (LITELLM.md)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -37,7 +38,7 @@ class AnthropicTranslation:
     """One call to an Anthropic provider."""
 
     def __init__(self, call: ChatCall, provider: Provider) -> None:
-        self._call = call
+        self._call = replace(call, rest=b"")  # as long as an answer streams it is not wanted
         self._secret = provider.api_key.reveal()
         self._litellm_params: Json = {}
         body = client_object(call)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway_router import estimate
 from gateway_router.providers import Provider
 from gateway_router.usage import Usage
 from gateway_shared.errors import GatewayError, ServerError, UpstreamError
 
 MAX_NAME_CHARACTERS = 128
+_LARGE_BODY_BYTES = 8 * 1024
 
 
 @dataclass(slots=True)
@@ -43,6 +45,17 @@ class UpstreamRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     is_sent: bool = False
+    _input_tokens: int | None = None
+
+    def estimated_input_tokens(self) -> int:
+        """For a call whose usage the provider never told."""
+        return estimate.input_tokens(self.body) if self._input_tokens is None else self._input_tokens
+
+    def let_go(self) -> None:
+        """The provider has it: a large body is not kept in memory while the answer streams, perhaps for minutes."""
+        if len(self.body) > _LARGE_BODY_BYTES:
+            self._input_tokens = self.estimated_input_tokens()
+            self.body = b""
 
 
 @dataclass(slots=True)

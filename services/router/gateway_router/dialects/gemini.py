@@ -1,6 +1,7 @@
 """Google's Gemini API (generateContent), translated by LiteLLM's config and stream parser (LITELLM.md)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -39,7 +40,7 @@ class GeminiTranslation:
     """One call to a Gemini provider."""
 
     def __init__(self, call: ChatCall, provider: Provider) -> None:
-        self._call = call
+        self._call = replace(call, rest=b"")  # as long as an answer streams it is not wanted
         self._secret = provider.api_key.reveal()
         body = client_object(call)
         check_media(body["messages"], https_is_passed_on=False)

@@ -30,8 +30,8 @@ class OpenAiTranslation:
     """One call to a provider that speaks OpenAI's wire."""
 
     def __init__(self, call: ChatCall, provider: Provider) -> None:
-        self._call = call
         self._secret = provider.api_key.reveal()
+        self._relay_usage = call.relay_usage
         members: dict[str, object] = {"model": call.upstream_model}
         if call.stream:
             options = dict(call.stream_options or {})
@@ -42,6 +42,8 @@ class OpenAiTranslation:
                 members["stream_options"] = options
         headers = {"Authorization": f"Bearer {self._secret}", "Content-Type": "application/json"}
         body = object_with(orjson.dumps(members)[1:-1], call.rest)
+        # choices are counted for a stream only, and many are rarely asked for
+        self._choices = _choices_asked(call.rest) if call.stream and b'"n"' in call.rest else 1
         self.request = UpstreamRequest(f"{provider.base_url}/chat/completions", headers, body)
 
     def answer(self, body: bytes, _headers: Mapping[str, str], /) -> Answer:
@@ -64,16 +66,17 @@ class OpenAiTranslation:
         )
 
     def stream(self, _headers: Mapping[str, str], /) -> "OpenAiStream":
-        return OpenAiStream(self._call, self._secret)
+        return OpenAiStream(self._secret, relay_usage=self._relay_usage, choices=self._choices)
 
 
 class OpenAiStream:
-    """A ChatStream whose events are the provider's own bytes."""
+    """A ChatStream whose events are the provider's own bytes; `choices` is how many the client asked for."""
 
-    def __init__(self, call: ChatCall, secret: str) -> None:
+    def __init__(self, secret: str, *, relay_usage: bool, choices: int) -> None:
         self.progress = Progress()
         self.failure: GatewayError | None = None
-        self._call = call
+        self._relay_usage = relay_usage
+        self._choices = choices
         self._secret = secret
         self._splitter = EventSplitter()
         self._usage_event = b""
@@ -144,9 +147,9 @@ class OpenAiStream:
             return event
         progress.usage = usage.from_openai(used)
         if not choices:
-            self._usage_event = event if self._call.relay_usage and not self._usage_relayed else b""
+            self._usage_event = event if self._relay_usage and not self._usage_relayed else b""
             return b""
-        if self._call.relay_usage:
+        if self._relay_usage:
             return self._usage_beside_choices(chunk, event, finished=any(finishes))
         return event
 
@@ -174,9 +177,13 @@ class OpenAiStream:
         return True
 
     def _all_choices_finished(self) -> bool:
-        """For a stream without `[DONE]`; the client's `n` is read only then."""
-        asked = orjson.loads(self._call.rest).get("n")
-        return len(self._finished_choices) >= (asked if isinstance(asked, int) else 1)
+        """For a stream without `[DONE]`."""
+        return len(self._finished_choices) >= self._choices
+
+
+def _choices_asked(rest: bytes) -> int:
+    asked = orjson.loads(rest).get("n")
+    return asked if isinstance(asked, int) else 1
 
 
 def _text_bytes(delta: dict[str, object]) -> int:

@@ -98,7 +98,7 @@ class TranslatedStream(ABC):
     def __init__(self, call: ChatCall, secret: str) -> None:
         self.progress = Progress()
         self.failure: GatewayError | None = None
-        self._call = call
+        self._relay_usage = call.relay_usage
         self._secret = secret
         self._splitter = EventSplitter()
         self._chunks = ChatChunks(completion_id=call.completion_id, created_s=call.created_s, model=call.upstream_model)
@@ -124,7 +124,7 @@ class TranslatedStream(ABC):
             return last
         last += self._chunks.finish_events()
         usage = self.progress.usage
-        return last + self._chunks.usage_event(usage.tokens) if self._call.relay_usage and usage else last
+        return last + self._chunks.usage_event(usage.tokens) if self._relay_usage and usage else last
 
     def _chunks_of(self, events: list[bytes]) -> bytes:
         written: list[bytes] = []
