@@ -38,7 +38,7 @@ def parse_object(data: bytes) -> JsonObject:
         raise BadRequest("The body is not a JSON object.")
     if _has_large_float(document):
         _refuse_large_integers(data)
-    if b"\\u0000" in data:
+    if b"\\" in data and b"\\u0000" in data:  # looking for one character is ten times as fast
         _refuse_nul(document)
     return cast("JsonObject", document)
 

@@ -123,7 +123,8 @@ def object_with(members: bytes, rest: bytes) -> bytes:
     """The JSON object `rest` with `members` (`"a":1,"b":2`) put in front, without parsing it."""
     if rest[:1] != b"{" or rest[-1:] != b"}":
         raise ServerError("The call's body is not a JSON object.")
-    return b"{" + members + b"}" if len(rest) <= 2 else b"{" + members + b"," + rest[1:]
+    # joined, so that a large body is copied once
+    return b"{" + members + b"}" if len(rest) <= 2 else b"".join((b"{", members, b",", memoryview(rest)[1:]))
 
 
 def said(name: object) -> str | None:
