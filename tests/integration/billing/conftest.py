@@ -8,6 +8,7 @@ import pytest
 
 from gateway_router.price_export import export_prices
 from tests.integration.billing.running_billing import RunningBilling, environment, run_command
+from tests.integration.billing.statement_month import Month, record_month
 from tests.servers import Certificates, Postgres, RabbitMq
 
 PRICES = Path(__file__).parents[3] / "deploy" / "prices"
@@ -54,3 +55,17 @@ def billing(stopped_billing: RunningBilling) -> RunningBilling:
 def producer() -> str:
     """A router process of this test alone."""
     return f"router/{uuid4().hex}"
+
+
+@pytest.fixture
+async def month(
+    certificates: Certificates,
+    ledger_database: Postgres,
+    billing: RunningBilling,
+    rabbitmq_server: RabbitMq,
+    producer: str,
+    tmp_path: Path,
+) -> Month:
+    """A tenant's March of 2019, recorded and charged by the running service."""
+    env = environment(certificates, ledger_database, "billing")
+    return await record_month(ledger_database, rabbitmq_server, env, producer, tmp_path)
