@@ -13,6 +13,12 @@ from tests.servers import Certificates, Postgres, RabbitMq
 from tests.unit.billing.usage_events import usage_event
 
 
+def records(file: Path) -> list[dict[str, str]]:
+    """As a strict reader of RFC 4180 takes them."""
+    text = file.read_bytes().decode()
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
 async def test_the_exports_hold_the_same_as_the_views_in_one_order(month: Month, tmp_path: Path) -> None:
     files = {}
     for lines in ("attempts", "usage", "statement"):
@@ -23,7 +29,7 @@ async def test_the_exports_hold_the_same_as_the_views_in_one_order(month: Month,
             assert done.returncode == 0, done.stderr
         assert file.read_bytes() == (tmp_path / f"{lines}-1.csv").read_bytes()
         assert file.read_bytes().endswith(b"\r\n")
-        files[lines] = list(csv.DictReader(io.StringIO(file.read_text(newline=""), newline=""), strict=True))
+        files[lines] = records(file)
     assert [int(row["nano_usd"]) for row in files["statement"]] == [line["nano_usd"] for line in LINES]
     assert sum(int(row["list_nano_usd"]) for row in files["usage"]) == LIST_NANO_USD
     assert len(files["attempts"]) == 9
@@ -49,7 +55,7 @@ async def test_an_export_of_all_tenants_takes_text_as_it_is(
     await attempts_of(month.database, producer, count=13)
     file = tmp_path / "all.csv"
     assert run_command(month.env, "export-month", "--month", "2019-03", "--output", str(file)).returncode == 0
-    rows = list(csv.DictReader(io.StringIO(file.read_text(newline=""), newline=""), strict=True))
+    rows = records(file)
     assert [row["model_requested"] for row in rows if row["request_id"] == odd.request_id] == [name]
     assert {month.tenant, f"{month.tenant}-other"} <= {row["tenant_id"] for row in rows}
 
