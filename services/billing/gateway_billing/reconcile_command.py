@@ -1,6 +1,7 @@
 """`reconcile`: proves from the events themselves that the ledger is complete, or names what is missing."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,8 @@ async def _reconcile(pool: "Pool", options: argparse.Namespace) -> int:
         print(f"{unreadable} entries in quarantine name no producer: what is missing may be among them")
     missing, doubled = (sum(values) for values in zip(*map(_faults, accounts), strict=True)) if accounts else (0, 0)
     if options.journal_list:
-        missing = _compare(accounts, journals)
+        wanted = [held for held in journals if not options.producer or held.producer in options.producer]
+        missing = _compare(accounts, wanted)
     print(f"{len(accounts)} producers: {missing} missing, {doubled} twice")
     return 1 if missing or doubled else 0
 
@@ -93,7 +95,8 @@ def _compare(accounts: list[Account], journals: list[Held]) -> int:
     """Prints what can be replayed and what cannot; how many are missing, with those that only a journal knows of."""
     found = compare(accounts, journals)
     for producer, part in found.replayable:
-        print(printable(f"replay: {producer} {part}"))
+        where = f"--producer {shlex.quote(producer)} --from-sequence {part.first} --to-sequence {part.last}"
+        print(printable(f"python -m gateway_router replay {where}"))
     for producer, part in found.lost:
         print(printable(f"in no journal: {producer} {part}"))
     return sum(part.count for _, part in (*found.replayable, *found.lost))
