@@ -15,11 +15,21 @@ from gateway_billing import (
     month_export,
     quarantine_commands,
     reconcile_command,
+    retention_command,
 )
 from gateway_billing.book_file import BookFileInvalid
 from gateway_billing.settings import BillingSettings, DatabaseSettings
 from gateway_shared import canonical_log
 from gateway_shared.settings import SettingsInvalid, read_settings
+
+_COMMANDS = (
+    import_commands,
+    quarantine_commands,
+    reconcile_command,
+    month_export,
+    retention_command,
+    erase_command,
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -27,14 +37,6 @@ def main(arguments: list[str]) -> int:
     try:
         if options.command == "migrate":
             return uvloop.run(migrate_command.migrate(read_settings(DatabaseSettings, os.environ)))
-        if options.command == "erase":
-            erasing = erase_command.erase(
-                read_settings(DatabaseSettings, os.environ),
-                tenant_id=options.tenant,
-                name=options.end_user,
-                pseudonym=options.pseudonym,
-            )
-            return uvloop.run(erasing)
         if hasattr(options, "act"):
             return uvloop.run(database_command.run(read_settings(DatabaseSettings, os.environ), options))
         settings = read_settings(BillingSettings, os.environ)
@@ -51,12 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands_ = parser.add_subparsers(dest="command", metavar="command")
     commands_.add_parser("serve", help="consume usage events (the default)")
     commands_.add_parser("migrate", help="bring the schema billing up to date, as its owner")
-    erasing = commands_.add_parser("erase", help="forget whom a pseudonym stands for, as the owner; amounts stay")
-    erasing.add_argument("--tenant", required=True)
-    whom = erasing.add_mutually_exclusive_group(required=True)
-    whom.add_argument("--end-user", metavar="NAME", help="the id as the tenant's client sends it")
-    whom.add_argument("--pseudonym", help="as in the column end_user")
-    for module in (import_commands, quarantine_commands, reconcile_command, month_export):
+    for module in _COMMANDS:
         module.add_to(commands_)
     return parser
 

@@ -13,6 +13,8 @@ from gateway_billing.end_user import EndUser
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
 
+_BULK_TIMEOUT_S = 120.0
+
 
 async def remember(connection: Connection, end_users: Iterable[EndUser]) -> None:
     """The first name of a pseudonym stays; sorted, since unsorted writers deadlock."""
@@ -34,11 +36,11 @@ async def erase_pseudonym(connection: Connection, tenant_id: str, pseudonym: str
 
 async def occurrences(connection: Connection, tenant_id: str, name: str) -> tuple[int, int]:
     """Rows that hold the name itself: facts of schema version 1, and events in quarantine that are no JSON."""
-    row = await connection.fetchrow(statements.COUNT_NAME, tenant_id, name)
+    row = await connection.fetchrow(statements.COUNT_NAME, tenant_id, name, timeout=_BULK_TIMEOUT_S)
     assert row is not None
     return row["events"], row["quarantined"]
 
 
 async def clean_up(connection: Connection) -> None:
     """An erased name's old row version goes now, and not when the server gets round to it; not in a transaction."""
-    await connection.execute("VACUUM billing.end_user")
+    await connection.execute("VACUUM billing.end_user", timeout=_BULK_TIMEOUT_S)

@@ -1,11 +1,14 @@
 """`erase`: nobody can tell any more from the database whom a pseudonym stands for; the amounts stay."""
 
+import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from gateway_billing import end_user_store
-from gateway_billing.database import DatabaseAway, DataRefused, Pool, borrowed
-from gateway_billing.settings import DatabaseSettings
-from gateway_shared import postgres
+from gateway_billing.database import borrowed
+
+if TYPE_CHECKING:
+    from gateway_billing.database import Pool
 
 _TIMEOUT_S = 120.0
 _REMAINS = """\
@@ -13,28 +16,23 @@ The name can still be in the routers' journals and the queue (what they bring is
 and in backups. Whoever holds the edge's KEY_PEPPER can still tell whether a pseudonym is that of an id they know."""
 
 
-async def erase(settings: DatabaseSettings, *, tenant_id: str, name: str | None, pseudonym: str | None) -> int:
-    """By name or by pseudonym, with the owner's certificate; 1 when the name is not known."""
-    pool = await postgres.create_pool(
-        settings.postgres_dsn,
-        settings.tls,
-        application_name="gateway-billing erase",
-        max_size=1,
-        command_timeout_s=_TIMEOUT_S,
-    )
-    try:
-        if pseudonym is None:
-            assert name is not None
-            return await _erase_name(pool, tenant_id, name)
-        return await _erase_pseudonym(pool, tenant_id, pseudonym)
-    except (DatabaseAway, DataRefused) as error:
-        print(f"the database cannot do it, or the certificate is not the owner's: {error}", file=sys.stderr)
-        return 1
-    finally:
-        await pool.close()
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("erase", help="forget whom a pseudonym stands for, as the owner; amounts stay")
+    parser.add_argument("--tenant", required=True)
+    whom = parser.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--end-user", metavar="NAME", help="the id as the tenant's client sends it")
+    whom.add_argument("--pseudonym", help="as in the column end_user")
+    parser.set_defaults(act=_erase)
 
 
-async def _erase_name(pool: Pool, tenant_id: str, name: str) -> int:
+async def _erase(pool: "Pool", options: argparse.Namespace) -> int:
+    """By name or by pseudonym; 1 when the name is not known."""
+    if options.pseudonym is None:
+        return await _erase_name(pool, options.tenant, options.end_user)
+    return await _erase_pseudonym(pool, options.tenant, options.pseudonym)
+
+
+async def _erase_name(pool: "Pool", tenant_id: str, name: str) -> int:
     async with borrowed(pool, timeout_s=_TIMEOUT_S) as connection:
         pseudonyms = await end_user_store.erase_name(connection, tenant_id, name)
         events, quarantined = await end_user_store.occurrences(connection, tenant_id, name)
@@ -52,13 +50,13 @@ async def _erase_name(pool: Pool, tenant_id: str, name: str) -> int:
     return await _finish(pool, tenant_id, pseudonyms)
 
 
-async def _erase_pseudonym(pool: Pool, tenant_id: str, pseudonym: str) -> int:
+async def _erase_pseudonym(pool: "Pool", tenant_id: str, pseudonym: str) -> int:
     async with borrowed(pool, timeout_s=_TIMEOUT_S) as connection:
         await end_user_store.erase_pseudonym(connection, tenant_id, pseudonym)
     return await _finish(pool, tenant_id, [pseudonym])
 
 
-async def _finish(pool: Pool, tenant_id: str, pseudonyms: list[str]) -> int:
+async def _finish(pool: "Pool", tenant_id: str, pseudonyms: list[str]) -> int:
     async with borrowed(pool, timeout_s=_TIMEOUT_S) as connection:
         await end_user_store.clean_up(connection)
     print(f"erased the name of {', '.join(pseudonyms)} of tenant {tenant_id}; amounts stay")

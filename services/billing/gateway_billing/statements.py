@@ -19,6 +19,7 @@ EXPORT_USAGE = _text("export_usage")
 INSERT_LATE_RATINGS = _text("insert_late_ratings")
 INSERT_END_USERS = _text("insert_end_users")
 ERASE_END_USER = _text("erase_end_user")
+SELECT_OLD_MONTHS = _text("select_old_months")
 COUNT_NAME = _text("count_name")
 ERASE_PSEUDONYM = _text("erase_pseudonym")
 UPSERT_MARKS = _text("upsert_marks")
@@ -41,6 +42,7 @@ CHANGE_BOOKS = "SELECT billing.change_books()"
 COUNT_DEFAULT_PARTITION = "SELECT count(*) FROM billing.event_default"
 SELECT_RESOLUTION = "SELECT resolution FROM billing.quarantine_resolution WHERE raw_sha256 = $1"
 SELECT_HOLDER = "SELECT event_id FROM billing.event WHERE producer = $1 AND sequence = $2"
+DROP_MONTH = "SELECT billing.drop_month($1)"
 ENSURE_PARTITIONS = "SELECT billing.ensure_partitions()"
 ADVANCE_CHECKPOINTS = "SELECT billing.advance_checkpoints()"
 """Each is one function or one table: a file would say no more."""
