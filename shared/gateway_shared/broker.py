@@ -10,6 +10,8 @@ from yarl import URL
 from gateway_shared.tls import TlsFiles, client_context
 
 HEARTBEAT_S = 10
+RENEW_AFTER_S = 12 * 60.0
+"""The broker looks at a certificate's expiry in the handshake only (SECURITY: 15 minutes at most)."""
 
 
 async def connect(url: str, files: TlsFiles, *, name: str, timeout_s: float = 10.0) -> AbstractConnection:

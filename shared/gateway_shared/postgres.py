@@ -3,29 +3,52 @@
 A data source name is `postgresql://role@host:port/database`: no password, the certificate is the role.
 """
 
+import asyncio
+import time
+from typing import Any
+
 import asyncpg
 
 from gateway_shared.operations import Check
 from gateway_shared.tls import TlsFiles, client_context
 
 MAX_CONNECTION_AGE_S = 15 * 60.0
-"""Neither side looks at expiry again on a kept connection. asyncpg counts idle time only: a busy one lives longer."""
+"""Neither side looks at expiry again on a kept connection."""
+RENEW_AFTER_S = 12 * 60.0
 
 
 async def create_pool(
     dsn: str, files: TlsFiles, *, application_name: str, max_size: int = 4, command_timeout_s: float = 10.0
 ) -> asyncpg.Pool:
     """Connects lazily: a database that is away at start does not keep the process from starting."""
-    return await asyncpg.create_pool(
+    return await _YoungPool(
         dsn,
         ssl=client_context(files),
         min_size=0,
         max_size=max_size,
+        max_queries=0xFFFF_FFFF,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        loop=asyncio.get_running_loop(),
         command_timeout=command_timeout_s,
         timeout=5.0,
         max_inactive_connection_lifetime=MAX_CONNECTION_AGE_S,
         server_settings={"application_name": application_name},
     )
+
+
+class _YoungPool(asyncpg.Pool):
+    """Replaces busy connections too: of its own asyncpg counts idle time only."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._renew_at_s = time.monotonic() + RENEW_AFTER_S
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's name
+        if time.monotonic() >= self._renew_at_s:
+            self._renew_at_s = time.monotonic() + RENEW_AFTER_S
+            await self.expire_connections()
+        await super().release(connection, timeout=timeout)
 
 
 async def connect(dsn: str, files: TlsFiles, *, application_name: str) -> asyncpg.Connection:

@@ -18,12 +18,14 @@ from gateway_billing.database import DatabaseAway, Pool, borrowed
 from gateway_billing.ledger import Ledger, Recorded
 from gateway_billing.subscription import (
     CANCELLED_BY_BROKER,
+    TOO_OLD,
     Subscription,
     SubscriptionEnded,
     connected,
     subscribed,
 )
 from gateway_shared import canonical_log
+from gateway_shared.broker import RENEW_AFTER_S
 from gateway_shared.tls import TlsFiles
 
 
@@ -55,11 +57,12 @@ class Consumer:
             try:
                 await self._wait_for_database()
                 async with connected(self._amqp_url, self._files) as connection:
+                    until_s = time.monotonic() + RENEW_AFTER_S
                     while not self._stopping.is_set():
-                        async with subscribed(connection) as subscription:
+                        async with subscribed(connection, until_s=until_s) as subscription:
                             await self._consume(subscription)
             except SubscriptionEnded as error:
-                if not self._stopping.is_set():
+                if not self._stopping.is_set() and str(error) != TOO_OLD:
                     await self._pause("broker", str(error))
             except DatabaseAway as error:
                 await self._pause("database", str(error))

@@ -6,6 +6,8 @@ This is the rim where aio_pika's errors become ours.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -25,6 +27,7 @@ DECLARE_INTERVAL_S = 5.0
 """How often the topology is declared again, in case a binding or an exchange went without a word."""
 
 CANCELLED_BY_BROKER = "cancelled by the broker"
+TOO_OLD = "the connection is renewed"
 
 _BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
@@ -104,8 +107,11 @@ async def connected(url: str, files: TlsFiles) -> AsyncIterator[AbstractConnecti
 
 
 @asynccontextmanager
-async def subscribed(connection: AbstractConnection) -> AsyncIterator[Subscription]:
-    """Declares the topology and consumes its queues; at the end what is in hand goes back, once."""
+async def subscribed(connection: AbstractConnection, *, until_s: float = math.inf) -> AsyncIterator[Subscription]:
+    """Declares the topology and consumes its queues; at the end what is in hand goes back, once.
+
+    It ends as TOO_OLD at the monotonic second `until_s`.
+    """
     subscription = Subscription()
     try:
         await _declare(connection)
@@ -119,7 +125,7 @@ async def subscribed(connection: AbstractConnection) -> AsyncIterator[Subscripti
             await queue.consume(subscription.arrive, timeout=REQUEST_TIMEOUT_S)
     except _BROKER_ERRORS as error:
         raise SubscriptionEnded(f"not subscribed: {type(error).__name__}") from error
-    keeper = asyncio.create_task(_keep_declared(connection, subscription))
+    keeper = asyncio.create_task(_keep_declared(connection, subscription, until_s))
     metrics.QUEUE_CONNECTED.set(1)
     try:
         yield subscription
@@ -130,14 +136,15 @@ async def subscribed(connection: AbstractConnection) -> AsyncIterator[Subscripti
         await _finish(channel.close())
 
 
-async def _keep_declared(connection: AbstractConnection, subscription: Subscription) -> None:
-    while True:
-        await asyncio.sleep(DECLARE_INTERVAL_S)
+async def _keep_declared(connection: AbstractConnection, subscription: Subscription, until_s: float) -> None:
+    while (left_s := until_s - time.monotonic()) > 0:
+        await asyncio.sleep(min(DECLARE_INTERVAL_S, left_s))
         try:
             await _declare(connection)
         except _BROKER_ERRORS as error:
             subscription.end(f"topology not declared: {type(error).__name__}")
             return
+    subscription.end(TOO_OLD)
 
 
 async def _declare(connection: AbstractConnection) -> None:
