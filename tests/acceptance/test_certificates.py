@@ -1,7 +1,10 @@
 """Certificates that are renewed, or end, while everything runs (RELIABILITY: F14)."""
 
 import asyncio
+import os
+import signal
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +17,11 @@ from cryptography import x509
 from gateway_shared.tls import client_context
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.owned_stack import OwnedStack
+from tests.acceptance.stack import wait_until
 from tests.acceptance.streams import StreamClient, finished, held, opened, provider_log, release, rows_of
 
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""How a connection to Postgres asks for TLS."""
 STREAMS = 10
 ROWS_WITHIN_S = 20.0
 SHORT_S = 12
@@ -40,14 +46,15 @@ def issue(owned: OwnedStack, role: str, *, good_for: timedelta = timedelta(days=
     return x509.load_pem_x509_certificate(files.cert_file.read_bytes()).serial_number
 
 
-def serial_shown(owned: OwnedStack, port: int) -> int:
-    """Of the server's certificate in a new handshake."""
+def serial_shown(owned: OwnedStack, port: int, *, greeting: bytes = b"") -> int:
+    """Of the server's certificate in a new handshake; `greeting` asks a server for it that speaks plainly first."""
     context = client_context(owned.certificates.files("edge"))
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
-        context.wrap_socket(connection, server_hostname="localhost") as tls,
-    ):
-        shown = tls.getpeercert(binary_form=True)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        if greeting:
+            connection.sendall(greeting)
+            assert connection.recv(1) == b"S"
+        with context.wrap_socket(connection, server_hostname="localhost") as tls:
+            shown = tls.getpeercert(binary_form=True)
     assert shown is not None
     return x509.load_der_x509_certificate(shown).serial_number
 
@@ -68,6 +75,24 @@ async def test_a_renewed_certificate_is_shown_in_new_handshakes_and_no_stream_is
     print(f"{2 * STREAMS} clients, {len(asked)} calls at the provider, {len(rows)} events")
     assert all(stream.is_complete for stream in (*streams, *more))
     assert Counter(row["status"] for row in rows.values()) == {"settled": 2 * STREAMS}
+
+
+async def test_postgres_and_rabbitmq_show_theirs_once_they_are_told(whole: OwnedStack) -> None:
+    renewed = {role: issue(whole, role) for role in ("postgres", "rabbitmq")}
+    folder = whole.home.folder / "postgres"
+    for name in ("postgres.pem", "postgres.key"):  # its own copies, which belong to its account
+        (folder / name).write_bytes((whole.home.certificates / name).read_bytes())
+    os.kill(whole.postgres.pid, signal.SIGHUP)
+    await asyncio.to_thread(whole.rabbitmq.control, "eval", "ssl:clear_pem_cache().")
+    await asyncio.to_thread(
+        wait_until,
+        lambda: serial_shown(whole, whole.ports.postgres, greeting=_SSL_REQUEST) == renewed["postgres"],
+        within_s=10,
+        what="Postgres shows its new certificate",
+    )
+    assert serial_shown(whole, whole.ports.rabbitmq) == renewed["rabbitmq"]
+    (client,) = await asked(whole)
+    assert client.is_complete
 
 
 @pytest.mark.parametrize("expiring", [pytest.param("edge", marks=pytest.mark.long), "router"])
