@@ -113,6 +113,11 @@ class OwnedStack:
         command = self._command(service)
         return replace(command, arguments=(*command.arguments, *arguments)).run()
 
+    def owner_command(self, service: str, *arguments: str) -> str:
+        """Runs a one-shot command as the database's owner; what it printed."""
+        command: Command = getattr(self._services(self.ports), f"{service}_command")(*arguments)
+        return command.run()
+
     def stop(self) -> None:
         for server in (self.edge, self.router, self.billing, self.simulator, self.rabbitmq, self.postgres):
             server.stop()
