@@ -7,6 +7,7 @@ overridden here (RELIABILITY: mechanism 7): persistent, mandatory with returns r
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Literal
 
 from aio_pika import DeliveryMode, Message
@@ -14,12 +15,13 @@ from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
 
 from gateway_shared import broker
-from gateway_shared.tls import TlsFiles
+from gateway_shared.tls import TlsFiles, certificate_expiry
 from gateway_shared.topology import CONTENT_TYPE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
 
 PUBLISH_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
+_SHORTEST_LIFE_S = 1.0
 
 PublishResult = Literal["unroutable", "refused", "timeout", "lost"]
 
@@ -33,9 +35,10 @@ class PublishFailed(Exception):
 
 
 class BrokerLink:
-    """One connection with one channel in confirm mode."""
+    """One connection with one channel in confirm mode, to be kept for `lifetime_s`."""
 
-    def __init__(self, connection: AbstractConnection, exchange: AbstractExchange) -> None:
+    def __init__(self, connection: AbstractConnection, exchange: AbstractExchange, *, lifetime_s: float) -> None:
+        self.lifetime_s = lifetime_s
         self._connection = connection
         self._exchange = exchange
 
@@ -67,16 +70,26 @@ async def open_link(url: str, files: TlsFiles) -> AsyncIterator[BrokerLink]:
     except CONNECTION_EXCEPTIONS as error:
         raise PublishFailed("lost") from error
     try:
-        yield await _open(connection)
+        yield await _open(connection, lifetime_s=_lifetime_s(files))
     finally:
         await _close(connection)
 
 
-async def _open(connection: AbstractConnection) -> BrokerLink:
+def _lifetime_s(files: TlsFiles) -> float:
+    """Well before our certificate ends, too."""
+    try:
+        left_s = (certificate_expiry(files.cert_file) - datetime.now(UTC)).total_seconds()
+    except (OSError, ValueError):
+        return _SHORTEST_LIFE_S  # the file is being replaced this moment
+    return max(_SHORTEST_LIFE_S, min(broker.RENEW_AFTER_S, left_s / 2))
+
+
+async def _open(connection: AbstractConnection, *, lifetime_s: float) -> BrokerLink:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            return BrokerLink(connection, await channel.get_exchange(USAGE_EXCHANGE, ensure=True))
+            exchange = await channel.get_exchange(USAGE_EXCHANGE, ensure=True)
+            return BrokerLink(connection, exchange, lifetime_s=lifetime_s)
     except CONNECTION_EXCEPTIONS as error:
         raise PublishFailed("lost") from error
 

@@ -1,7 +1,8 @@
 """Publishes every journal's terminal records to the broker, with confirms, in order, until they have arrived.
 
 A failure of any kind ends the connection; after a pause everything that is not confirmed is sent
-again from the journal. The ledger drops what arrives twice.
+again from the journal. The ledger drops what arrives twice. A connection that has grown old ends
+when all that it carries is confirmed, and the next one follows at once.
 """
 
 import asyncio
@@ -69,15 +70,17 @@ class Publisher:
         while True:
             try:
                 await self._publish_while_connected()
+                pause_s = 0.0
             except* PublishFailed as failures:
                 self._note_failure(failures)
+                ceiling_s = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** min(self._failures, 10))
+                pause_s = random.uniform(MIN_BACKOFF_S, ceiling_s)  # noqa: S311 - jitter
             finally:
                 self._set_connected(False)
                 self._outstanding_events = 0
                 for publication in self.publications:
                     publication.rewind()
-            ceiling_s = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** min(self._failures, 10))
-            await asyncio.sleep(random.uniform(MIN_BACKOFF_S, ceiling_s))  # noqa: S311 - jitter
+            await asyncio.sleep(pause_s)
 
     async def drained(self) -> None:
         """Returns when all there is has been confirmed."""
@@ -86,10 +89,20 @@ class Publisher:
             await self._moved.wait()
 
     async def _publish_while_connected(self) -> None:
+        """Returns when the connection is old, and all that it carried is confirmed."""
         async with open_link(self._url, self._files) as link, asyncio.TaskGroup() as tasks:
             self._set_connected(True)
-            tasks.create_task(_raise_when_lost(link))
-            while True:
+            watching = tasks.create_task(_raise_when_lost(link))
+            await self._publish_for(link.lifetime_s * random.uniform(0.8, 1.0), link, tasks)  # noqa: S311 - jitter
+            watching.cancel()
+
+    async def _publish_for(self, lifetime_s: float, link: BrokerLink, tasks: asyncio.TaskGroup) -> None:
+        """Returns with the last messages still on their way."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + lifetime_s
+        alarm = loop.call_at(end_s, self._changed.set)
+        try:
+            while loop.time() < end_s:
                 self._changed.clear()
                 batch = self._next_batch()
                 if batch is None:
@@ -100,6 +113,8 @@ class Publisher:
                 tasks.create_task(self._publish(link, batch))
                 if batch.events < MAX_BATCH_EVENTS:
                     await asyncio.sleep(LINGER_S)
+        finally:
+            alarm.cancel()
 
     def _next_batch(self) -> Batch | None:
         """Of each journal in turn, so that an old one's backlog does not hold the live one up."""

@@ -78,6 +78,27 @@ async def test_a_live_producer_says_every_few_seconds_how_far_it_has_come(
     assert not any(mark.closed for mark in ledger_queue.marks)
 
 
+async def test_connections_are_renewed_under_load_and_every_event_arrives_once(
+    open_router: OpenMetering, ledger_queue: LedgerQueue, rabbitmq_server: RabbitMq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_shared.broker.RENEW_AFTER_S", 1.0)
+    async with open_router() as metering:
+        ids: set[str] = set()
+        connections: set[str] = set()
+        async with asyncio.timeout(60):
+            while len(connections) < 4:
+                ids |= await calls(metering, 50)
+                connections |= await publishers(rabbitmq_server)
+        await until(lambda: is_published(metering), what="everything published")
+        assert await ledger_queue.take(ids) == dict.fromkeys(ids, 1), "none was sent again"
+
+
+async def publishers(server: RabbitMq) -> set[str]:
+    """The broker's names of the routers' connections that are there now."""
+    listed = await asyncio.to_thread(server.control, "-q", "list_connections", "pid", "user", "state")
+    return {line.split()[0] for line in listed.splitlines() if line.split()[1:] == ["router", "running"]}
+
+
 async def test_a_broker_killed_with_events_in_flight_loses_none(
     open_router: OpenMetering, ledger_queue: LedgerQueue, rabbitmq_server: RabbitMq
 ) -> None:

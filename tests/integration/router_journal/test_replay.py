@@ -51,21 +51,16 @@ async def test_what_the_queue_lost_comes_back_from_living_and_dead_journals(
         ledger_queue.marks.clear()
 
         code, said = await replay(tmp_path / "journal", certificates, rabbitmq_server.url)
-        assert (code, said) == (
-            0,
-            [
-                f"{ended}: 250 events (1-250)",
-                f"{living}: 130 events (1-130)",
-                "380 events of 2 producers published and confirmed",
-            ],
-        )
+        assert code == 0
+        assert said[-1] == "380 events of 2 producers published and confirmed"
+        assert set(said[:-1]) == {f"{ended}: 250 events (1-250)", f"{living}: 130 events (1-130)"}
         assert dict(await ledger_queue.take(ids)) == dict.fromkeys(ids, 1)
         while len(ledger_queue.marks) < 2:
             await ledger_queue.take_message()
-        assert [(mark.producer, mark.sequence, mark.closed) for mark in ledger_queue.marks] == [
+        assert {(mark.producer, mark.sequence, mark.closed) for mark in ledger_queue.marks} == {
             (ended, 250, True),
             (living, 130, False),
-        ]
+        }
 
 
 async def test_a_part_of_one_producer_can_be_replayed_and_counted_first(
