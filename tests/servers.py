@@ -173,6 +173,11 @@ class Postgres(RunningServer):
     def port(self) -> int:
         return self._server.port
 
+    def wipe(self) -> None:
+        """A new cluster in place of the one that is down."""
+        shutil.rmtree(self._server.data)
+        self._server.prepare(self._certificates.folder)
+
     def dsn(self, role: str) -> str:
         return f"postgresql://{role}@localhost:{self.port}/gateway"
 
@@ -201,6 +206,10 @@ class RabbitMq(RunningServer):
 
     def tls_files(self, role: str) -> TlsFiles:
         return self._certificates.files(role)
+
+    def wipe(self) -> None:
+        """Of the node that is down: queues, exchanges, messages."""
+        shutil.rmtree(self._server.folder / "mnesia")
 
     def control(self, *arguments: str) -> str:
         """Runs rabbitmqctl against this node (about a second)."""

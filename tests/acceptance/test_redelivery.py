@@ -10,6 +10,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractQueue
 
 from gateway_shared.topology import CONTENT_TYPE, LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.acceptance.backlog import published_all
 from tests.acceptance.broker_view import messages_held
 from tests.acceptance.conftest import Audited
 from tests.acceptance.ledger import Ledger, Row
@@ -143,10 +144,3 @@ async def publish(owned: OwnedStack, lines: list[bytes], chance: random.Random) 
 
 async def acknowledged_all(owned: OwnedStack) -> None:
     await asyncio.to_thread(wait_until, lambda: messages_held(owned.rabbitmq) == 0, what="an empty queue")
-
-
-async def published_all(owned: OwnedStack) -> None:
-    def unpublished() -> float:
-        return total(get_text(f"{owned.ops_url('router')}/metrics"), "gateway_usage_unpublished_events")
-
-    await asyncio.to_thread(wait_until, lambda: unpublished() == 0, what="an empty journal")
