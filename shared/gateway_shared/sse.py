@@ -44,6 +44,13 @@ class EventSplitter:
 
 def data_of(event: bytes) -> bytes | None:
     """The joined `data` lines of one event, or None when it has none (a comment)."""
+    if event[:6] == b"data: " and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
+        return event[6:-2]  # as nearly all come: one line
+    return data_of_lines(event)
+
+
+def data_of_lines(event: bytes) -> bytes | None:
+    """The same for any event."""
     lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:") or line == b"data"]
     return b"\n".join(lines) if lines else None
 

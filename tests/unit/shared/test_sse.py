@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shared.sse import EventSplitter, EventTooLong, data_of, write_data
+from gateway_shared.sse import EventSplitter, EventTooLong, data_of, data_of_lines, write_data
 
 STREAM = b'data: {"a":1}\n\n: keep-alive\n\nevent: x\r\ndata: b\r\n\r\ndata: [DONE]\n\n'
 EVENTS = [b'data: {"a":1}\n\n', b": keep-alive\n\n", b"event: x\r\ndata: b\r\n\r\n", b"data: [DONE]\n\n"]
@@ -50,3 +50,9 @@ def test_data_lines_are_read_as_the_standard_says(event: bytes, data: bytes | No
 
 def test_what_is_written_is_read_back() -> None:
     assert data_of(write_data(b'{"a":1}')) == b'{"a":1}'
+
+
+@given(st.lists(st.sampled_from([b"data: ", b"data:", b"x", b"\n", b"\r", b": ", b"event", b" "]), max_size=12))
+def test_an_event_on_one_line_reads_as_it_does_by_lines(pieces: list[bytes]) -> None:
+    event = b"".join(pieces)
+    assert data_of(event + b"\n\n") == data_of_lines(event + b"\n\n")

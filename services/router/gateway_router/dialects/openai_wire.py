@@ -137,8 +137,9 @@ class OpenAiStream:
         progress = self.progress
         if progress.model_served is None:
             progress.model_served = said(chunk.get("model"))
-        if chunk.get("service_tier") is not None:
-            progress.service_tier = said(chunk["service_tier"])
+        service_tier = chunk.get("service_tier")
+        if service_tier is not None and service_tier != progress.service_tier:
+            progress.service_tier = said(service_tier)
         choices = chunk.get("choices")
         choices = choices if isinstance(choices, list) else []
         finishes = [self._count(choice) for choice in choices if isinstance(choice, dict)]
@@ -187,6 +188,8 @@ def _choices_asked(rest: bytes) -> int:
 
 
 def _text_bytes(delta: dict[str, object]) -> int:
+    if len(delta) == 1 and type(text := delta.get("content")) is str:
+        return len(text)  # as nearly all are
     total = 0
     for name in ("content", "refusal", "reasoning_content", "reasoning"):
         text = delta.get(name)
