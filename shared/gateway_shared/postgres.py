@@ -5,12 +5,13 @@ A data source name is `postgresql://role@host:port/database`: no password, the c
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 
 from gateway_shared.operations import Check
-from gateway_shared.tls import TlsFiles, client_context
+from gateway_shared.tls import TlsFiles, client_context, connection_lifetime_s
 
 MAX_CONNECTION_AGE_S = 15 * 60.0
 """Neither side looks at expiry again on a kept connection."""
@@ -18,11 +19,21 @@ RENEW_AFTER_S = 12 * 60.0
 
 
 async def create_pool(
-    dsn: str, files: TlsFiles, *, application_name: str, max_size: int = 4, command_timeout_s: float = 10.0
+    dsn: str,
+    files: TlsFiles,
+    *,
+    application_name: str,
+    max_size: int = 4,
+    command_timeout_s: float = 10.0,
+    renew_after_s: float | None = None,
 ) -> asyncpg.Pool:
-    """Connects lazily: a database that is away at start does not keep the process from starting."""
+    """Connects lazily: a database that is away at start does not keep the process from starting.
+
+    All connections are replaced every `renew_after_s`, and in any case before our leaf ends.
+    """
     return await _YoungPool(
         dsn,
+        lifetime_s=lambda: connection_lifetime_s(files, longest_s=renew_after_s or RENEW_AFTER_S),
         ssl=client_context(files),
         min_size=0,
         max_size=max_size,
@@ -40,13 +51,14 @@ async def create_pool(
 class _YoungPool(asyncpg.Pool):
     """Replaces busy connections too: of its own asyncpg counts idle time only."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, lifetime_s: Callable[[], float], **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._renew_at_s = time.monotonic() + RENEW_AFTER_S
+        self._lifetime_s = lifetime_s
+        self._renew_at_s = time.monotonic() + lifetime_s()
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's name
         if time.monotonic() >= self._renew_at_s:
-            self._renew_at_s = time.monotonic() + RENEW_AFTER_S
+            self._renew_at_s = time.monotonic() + self._lifetime_s()
             await self.expire_connections()
         await super().release(connection, timeout=timeout)
 

@@ -84,7 +84,17 @@ def peer_identity(certificate: dict[str, Any] | None, *, deployment: str | None 
 
 
 def certificate_expiry(cert_file: Path) -> datetime:
-    """`notAfter` of a PEM certificate, for the `cert_expiry_seconds` metric."""
-    from cryptography import x509  # noqa: PLC0415 - only the processes that report it load it
+    """`notAfter` of a PEM certificate."""
+    from cryptography import x509  # noqa: PLC0415 - only the processes that ask for it load it
 
     return x509.load_pem_x509_certificate(cert_file.read_bytes()).not_valid_after_utc.astimezone(UTC)
+
+
+def connection_lifetime_s(files: TlsFiles, *, longest_s: float) -> float:
+    """How long a connection that is made now may be kept, seconds: half of what our leaf has left at most.
+
+    Nobody looks at expiry again on a connection that is there, so whoever opened it replaces it in time. One second
+    at least, or a clock that is wrong would make the opener spin.
+    """
+    left_s = (certificate_expiry(files.cert_file) - datetime.now(UTC)).total_seconds()
+    return max(1.0, min(longest_s, left_s / 2))

@@ -18,10 +18,14 @@ _POOL_SIZE = 5
 async def serve(settings: BillingSettings) -> None:
     """Until SIGTERM or SIGINT; the batch in hand is finished first."""
     pool = await postgres.create_pool(
-        settings.postgres_dsn, settings.tls, application_name="gateway-billing", max_size=_POOL_SIZE
+        settings.postgres_dsn,
+        settings.tls,
+        application_name="gateway-billing",
+        max_size=_POOL_SIZE,
+        renew_after_s=settings.connection_max_age_s,
     )
     keeper = BookKeeper(pool)
-    consumer = Consumer(settings.amqp_url, settings.tls, pool, keeper)
+    consumer = Consumer(settings.amqp_url, settings.tls, pool, keeper, renew_after_s=settings.connection_max_age_s)
     operations = Operations(
         service="billing",
         version=__version__,

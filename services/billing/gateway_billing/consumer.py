@@ -18,21 +18,22 @@ from gateway_billing.database import DatabaseAway, Pool, borrowed
 from gateway_billing.ledger import Ledger, Recorded
 from gateway_billing.subscription import (
     CANCELLED_BY_BROKER,
-    TOO_OLD,
     Subscription,
     SubscriptionEnded,
+    SubscriptionRetired,
     connected,
     subscribed,
 )
 from gateway_shared import canonical_log
-from gateway_shared.broker import RENEW_AFTER_S
-from gateway_shared.tls import TlsFiles
+from gateway_shared.tls import TlsFiles, connection_lifetime_s
 
 
 class Consumer:
-    def __init__(self, amqp_url: str, files: TlsFiles, pool: Pool, keeper: BookKeeper) -> None:
+    def __init__(self, amqp_url: str, files: TlsFiles, pool: Pool, keeper: BookKeeper, *, renew_after_s: float) -> None:
+        """`renew_after_s`: how long a connection to the broker is kept at most."""
         self._amqp_url = amqp_url
         self._files = files
+        self._renew_after_s = renew_after_s
         self._pool = pool
         self._keeper = keeper
         self._ledger = Ledger(pool)
@@ -56,13 +57,13 @@ class Consumer:
         while not self._stopping.is_set():
             try:
                 await self._wait_for_database()
+                old_at_s = time.monotonic() + connection_lifetime_s(self._files, longest_s=self._renew_after_s)
                 async with connected(self._amqp_url, self._files) as connection:
-                    until_s = time.monotonic() + RENEW_AFTER_S
-                    while not self._stopping.is_set():
-                        async with subscribed(connection, until_s=until_s) as subscription:
+                    while not self._stopping.is_set() and time.monotonic() < old_at_s:
+                        async with subscribed(connection, until_s=old_at_s) as subscription:
                             await self._consume(subscription)
             except SubscriptionEnded as error:
-                if not self._stopping.is_set() and str(error) != TOO_OLD:
+                if not self._stopping.is_set():
                     await self._pause("broker", str(error))
             except DatabaseAway as error:
                 await self._pause("database", str(error))
@@ -71,7 +72,7 @@ class Consumer:
                 await self._pause("error", type(error).__name__)
 
     async def _consume(self, subscription: Subscription) -> None:
-        """Returns when the broker took the queue away, to subscribe again at once. Raises DatabaseAway.
+        """Returns when the broker took the queue away, or the subscription retired. Raises DatabaseAway.
 
         While Postgres works on a batch the next one is read.
         """
@@ -86,6 +87,8 @@ class Consumer:
                 reading = asyncio.create_task(next_batch(subscription))
                 await self._record(batch, subscription)
                 self._backoff.succeed()
+        except SubscriptionRetired:
+            return
         except SubscriptionEnded as error:
             if str(error) != CANCELLED_BY_BROKER:
                 raise

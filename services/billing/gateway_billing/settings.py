@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway_shared.broker import RENEW_AFTER_S
 from gateway_shared.settings import setting
 from gateway_shared.tls import TlsFiles
 
@@ -29,3 +30,4 @@ class BillingSettings(DatabaseSettings):
     ops_host: str = setting("BILLING_OPS_HOST", "127.0.0.1")
     ops_port: int = setting("BILLING_OPS_PORT", 9082)
     amqp_url: str = setting("AMQP_URL")
+    connection_max_age_s: float = setting("CONNECTION_MAX_AGE_S", RENEW_AFTER_S)

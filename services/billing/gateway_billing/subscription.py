@@ -6,12 +6,11 @@ This is the rim where aio_pika's errors become ours.
 """
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed
 
 from gateway_billing import metrics, queues
@@ -36,6 +35,10 @@ class SubscriptionEnded(Exception):
     """Nothing more will come; the text says why."""
 
 
+class SubscriptionRetired(SubscriptionEnded):
+    """Nothing more will come, as we wished; what came before is still ours to acknowledge."""
+
+
 class Subscription:
     """Deliveries in the order they came, and their acknowledgement."""
 
@@ -54,11 +57,15 @@ class Subscription:
         return not self._arrived.empty()
 
     async def next_message(self) -> Delivery:
-        """Raises SubscriptionEnded at once when it has, what is still here being no longer ours."""
+        """Raises SubscriptionEnded at once when it has, what is still here being no longer ours.
+
+        Raises SubscriptionRetired behind the last message that came before we retired.
+        """
         message = await self._arrived.get()
         if message is None or self._end_reason is not None:
             self._arrived.put_nowait(None)
-            raise SubscriptionEnded(self._end_reason)
+            self.raise_if_ended()
+            raise SubscriptionRetired(TOO_OLD)
         return message
 
     def raise_if_ended(self) -> None:
@@ -88,6 +95,10 @@ class Subscription:
             self._end_reason = reason
             self._arrived.put_nowait(None)
 
+    def retire(self) -> None:
+        """No more will be delivered: what has arrived is the last."""
+        self._arrived.put_nowait(None)
+
     async def arrive(self, message: Delivery) -> None:
         self._arrived.put_nowait(message)
 
@@ -107,10 +118,10 @@ async def connected(url: str, files: TlsFiles) -> AsyncIterator[AbstractConnecti
 
 
 @asynccontextmanager
-async def subscribed(connection: AbstractConnection, *, until_s: float = math.inf) -> AsyncIterator[Subscription]:
+async def subscribed(connection: AbstractConnection, *, until_s: float) -> AsyncIterator[Subscription]:
     """Declares the topology and consumes its queues; at the end what is in hand goes back, once.
 
-    It ends as TOO_OLD at the monotonic second `until_s`.
+    From the monotonic second `until_s` on it takes no more: behind the last of what it took it ends as TOO_OLD.
     """
     subscription = Subscription()
     try:
@@ -120,25 +131,42 @@ async def subscribed(connection: AbstractConnection, *, until_s: float = math.in
         channel.close_callbacks.add(lambda _, error: subscription.end(f"channel closed: {type(error).__name__}"))
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end(CANCELLED_BY_BROKER))
+        consumed = {}
         for name in queues.CONSUMED_QUEUES:
             queue = await channel.get_queue(name, ensure=False)
-            await queue.consume(subscription.arrive, timeout=REQUEST_TIMEOUT_S)
+            consumed[await queue.consume(subscription.arrive, timeout=REQUEST_TIMEOUT_S)] = queue
     except _BROKER_ERRORS as error:
         raise SubscriptionEnded(f"not subscribed: {type(error).__name__}") from error
-    keeper = asyncio.create_task(_keep_declared(connection, subscription, until_s))
+    tasks = [
+        asyncio.create_task(_keep_declared(connection, subscription)),
+        asyncio.create_task(_retire(subscription, consumed, until_s)),
+    ]
     metrics.QUEUE_CONNECTED.set(1)
     try:
         yield subscription
     finally:
         metrics.QUEUE_CONNECTED.set(0)
         subscription.end("closed by us")
-        keeper.cancel()
+        for task in tasks:
+            task.cancel()
         await _finish(channel.close())
 
 
-async def _keep_declared(connection: AbstractConnection, subscription: Subscription, until_s: float) -> None:
-    while (left_s := until_s - time.monotonic()) > 0:
-        await asyncio.sleep(min(DECLARE_INTERVAL_S, left_s))
+async def _retire(subscription: Subscription, consumed: Mapping[str, AbstractQueue], at_s: float) -> None:
+    """At that monotonic second; `consumed`: consumer tag -> queue."""
+    await asyncio.sleep(max(0.0, at_s - time.monotonic()))
+    try:
+        for tag, queue in consumed.items():
+            await queue.cancel(tag, timeout=REQUEST_TIMEOUT_S)
+    except _BROKER_ERRORS as error:
+        subscription.end(f"not cancelled: {type(error).__name__}")
+        return
+    subscription.retire()
+
+
+async def _keep_declared(connection: AbstractConnection, subscription: Subscription) -> None:
+    while True:
+        await asyncio.sleep(DECLARE_INTERVAL_S)
         try:
             await _declare(connection)
         except _BROKER_ERRORS as error:
