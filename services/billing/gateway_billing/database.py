@@ -41,6 +41,8 @@ async def borrowed(pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> Asy
         raise DataRefused(f"{type(error).__name__}: {error}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         # InternalClientError: the server died while a statement was prepared, and the pool would reset the connection
+        # what kept connections know of types and plans is of a schema that may have been restored since
+        await pool.expire_connections()
         raise DatabaseAway(type(error).__name__) from error
 
 
