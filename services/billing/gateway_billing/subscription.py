@@ -172,7 +172,6 @@ async def _keep_declared(connection: AbstractConnection, subscription: Subscript
         except _BROKER_ERRORS as error:
             subscription.end(f"topology not declared: {type(error).__name__}")
             return
-    subscription.end(TOO_OLD)
 
 
 async def _declare(connection: AbstractConnection) -> None:
