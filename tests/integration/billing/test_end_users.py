@@ -49,6 +49,7 @@ async def test_an_erased_name_is_gone_its_amounts_stay_and_later_events_do_not_b
     )
     before = await attempts_of(ledger_database, producer, count=4)
     assert [row["end_user"] for row in before] == ["eu_bob", "eu_eve", "eu_bob", "eu_private"]
+    assert [row["end_user_name"] for row in before] == ["bob@example.com", "eve", "bob@example.com", None]
     assert await names_of(ledger_database, tenant) == [
         (tenant, "eu_bob", "bob@example.com"),
         (tenant, "eu_eve", "eve"),
@@ -62,7 +63,14 @@ async def test_an_erased_name_is_gone_its_amounts_stay_and_later_events_do_not_b
     again = usage_event(producer=producer, sequence=5, tenant_id=tenant, **bob)
     await publish_events(rabbitmq_server, [again])
     after = await attempts_of(ledger_database, producer, count=5)
-    assert after[:4] == before
+    assert [row["end_user_name"] for row in after] == [None, "eve", "bob@example.com", None, None]
+    assert [{**row, "end_user_name": None} for row in after[:4]] == [{**row, "end_user_name": None} for row in before]
+    requests = "SELECT end_user, end_user_name, cost_nano_usd FROM billing.usage WHERE tenant_id = $1 ORDER BY 1, 3"
+    assert [tuple(row) for row in await query(ledger_database, "billing_reader", requests, tenant)] == [
+        ("eu_bob", None, 222_500),
+        ("eu_bob", None, 222_500),
+        ("eu_eve", "eve", 222_500),
+    ]
     assert await names_of(ledger_database, tenant) == [
         (tenant, "eu_bob", None),
         (tenant, "eu_eve", "eve"),
