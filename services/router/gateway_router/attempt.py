@@ -68,6 +68,7 @@ class Attempt:
             "plan_id": caller.plan_id,
             "channel": caller.channel,
             "end_user": head.end_user,
+            "end_user_name": head.end_user_name,
             "agent_id": head.agent_id,
             "agent_run_id": head.agent_run_id,
             "agent_parent_run_id": head.agent_parent_run_id,
