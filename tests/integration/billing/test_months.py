@@ -19,7 +19,7 @@ from tests.integration.billing.running_billing import (
     query,
     run_command,
 )
-from tests.servers import Certificates, Postgres, RabbitMq
+from tests.servers import Certificates, Postgres, RabbitMq, wait_until
 from tests.unit.billing.usage_events import event_id, usage_event
 
 KEEP = ("--keep-months", str((datetime.now(UTC).year - 2019) * 12))
@@ -143,6 +143,35 @@ async def test_an_old_month_that_is_settled_is_dropped_whole_and_not_missed(
     assert progress["contiguous_sequence"] == 5
     reconciled = run_command(environment(certificates, ledger_database, "billing"), "reconcile", "--producer", producer)
     assert (reconciled.returncode, "dropped 3, missing 0" in reconciled.stdout) == (0, True)
+
+
+async def test_an_event_of_a_dropped_month_that_comes_again_is_a_duplicate(
+    months: Months,
+    retain: Retain,
+    producer: str,
+    billing: RunningBilling,
+    rabbitmq_server: RabbitMq,
+    ledger_database: Postgres,
+) -> None:
+    await months.record(producer, 1, months.first)
+    await months.close(months.first)
+    assert "2010-01: dropped 1 events" in retain().stdout
+    then = months.first + timedelta(days=3)
+    replayed, late = (
+        usage_event(
+            event_id=event_id(unix_ms=int(then.timestamp() * 1000)),
+            started_at=then.isoformat(),
+            producer=producer,
+            sequence=sequence,
+        )
+        for sequence in (1, 2)
+    )
+    await publish_events(rabbitmq_server, [replayed, replayed, late])
+    [row] = await attempts_of(ledger_database, producer, count=1)
+    assert row["sequence"] == 2
+    wait_until(lambda: billing.metric('gateway_billing_events_total{result="duplicate"}') == 2, what="both duplicates")
+    assert billing.metric('gateway_billing_events_total{result="inserted"}') == 1
+    await months.operator("DELETE FROM billing.event WHERE producer = $1", producer)
 
 
 @pytest.mark.parametrize(
