@@ -20,7 +20,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser = commands.add_parser("erase", help="forget whom a pseudonym stands for, as the owner; amounts stay")
     parser.add_argument("--tenant", required=True)
     whom = parser.add_mutually_exclusive_group(required=True)
-    whom.add_argument("--end-user", metavar="NAME", help="the id as the tenant's client sends it")
+    whom.add_argument("--end-user", metavar="NAME", help="as the column end_user_name shows it")
     whom.add_argument("--pseudonym", help="as in the column end_user")
     parser.set_defaults(act=_erase)
 
