@@ -8,7 +8,7 @@ from gateway_billing.book_keeper import BookKeeper
 from gateway_billing.consumer import Consumer
 from gateway_billing.database import STATEMENT_TIMEOUT_S
 from gateway_billing.settings import BillingSettings
-from gateway_billing.upkeep import keep_books, keep_checkpoints, keep_partitions
+from gateway_billing.upkeep import keep_books, keep_checkpoints, keep_completeness, keep_partitions
 from gateway_shared import canonical_log, garbage, postgres
 from gateway_shared.operations import Operations, serve_operations
 
@@ -45,7 +45,7 @@ async def serve(settings: BillingSettings) -> None:
         canonical_log.info("started", version=__version__)
         garbage.settle()
         async with asyncio.TaskGroup() as tasks:
-            kept = (keep_books(keeper), keep_partitions(pool), keep_checkpoints(pool))
+            kept = (keep_books(keeper), keep_partitions(pool), keep_checkpoints(pool), keep_completeness(pool))
             upkeep = [tasks.create_task(one) for one in kept]
             await consumer.run()
             for task in upkeep:

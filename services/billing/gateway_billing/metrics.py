@@ -10,6 +10,12 @@ UNPRICED_EVENTS = Counter("gateway_billing_unpriced_events", "Events inserted fo
 UNCHARGED_EVENTS = Counter("gateway_billing_uncharged_events", "Events inserted for which no charge could be stated")
 UNPRICED = Gauge("gateway_billing_unpriced", "Events in the ledger without a cost, at the last count")
 MARKS = Counter("gateway_billing_producer_marks", "Producers' marks recorded")
+MISSING = Gauge(
+    "gateway_billing_missing", "Events that producers have ended and that are nowhere, at the last count (5 min)"
+)
+QUARANTINE_OPEN = Gauge(
+    "gateway_billing_quarantine_open", "Entries in quarantine not resolved, at the last count (5 min)"
+)
 UNCHARGED = Gauge("gateway_billing_uncharged", "Events in the ledger without a charge, at the last count")
 BATCH_SECONDS = Histogram(
     "gateway_billing_batch_seconds",

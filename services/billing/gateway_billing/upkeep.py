@@ -1,4 +1,4 @@
-"""What the service does beside consuming: partitions made ahead, books kept current, checkpoints moved on."""
+"""What the service does beside consuming: partitions made, books and checkpoints kept, what is missing counted."""
 
 import asyncio
 
@@ -10,6 +10,7 @@ from gateway_shared import canonical_log
 BOOKS_INTERVAL_S = 5.0
 PARTITIONS_INTERVAL_S = 24 * 3600.0
 CHECKPOINTS_INTERVAL_S = 30.0
+COMPLETENESS_INTERVAL_S = 300.0
 RETRY_S = 5.0
 _BULK_TIMEOUT_S = 60.0
 
@@ -47,3 +48,16 @@ async def keep_checkpoints(pool: Pool) -> None:
         except (DatabaseAway, DataRefused) as error:
             canonical_log.warning("checkpoints not advanced", why=str(error))
         await asyncio.sleep(CHECKPOINTS_INTERVAL_S)
+
+
+async def keep_completeness(pool: Pool) -> None:
+    """For the life of the service. Where an event stays missing, all that its producer wrote after it is looked at."""
+    while True:
+        try:
+            async with borrowed(pool, timeout_s=_BULK_TIMEOUT_S) as connection:
+                (row,) = await connection.fetch(statements.COUNT_NOT_RECORDED, timeout=_BULK_TIMEOUT_S)
+            metrics.MISSING.set(row["missing"])
+            metrics.QUARANTINE_OPEN.set(row["quarantined"])
+        except (DatabaseAway, DataRefused) as error:
+            canonical_log.warning("completeness not counted", why=str(error))
+        await asyncio.sleep(COMPLETENESS_INTERVAL_S)

@@ -15,7 +15,7 @@ from tests.integration.billing.running_billing import (
     rows_when,
     run_command,
 )
-from tests.servers import Certificates, Postgres, RabbitMq
+from tests.servers import Certificates, Postgres, RabbitMq, wait_until
 from tests.unit.billing.usage_events import usage_event
 
 
@@ -88,6 +88,26 @@ async def test_the_tail_that_never_arrived_is_missing_by_the_producer_s_own_word
     assert [tuple(row)[1:] for row in missing] == [(4, 7, 4)]
     done = run_command(env, "reconcile", "--producer", producer)
     assert (done.returncode, "missing 4: 4-7 (open)" in done.stdout) == (1, True)
+
+
+async def test_what_is_missing_and_what_is_in_quarantine_is_counted_in_the_metrics(
+    stopped_billing: RunningBilling, ledger_database: Postgres, producer: str
+) -> None:
+    await query(
+        ledger_database,
+        "billing",
+        "INSERT INTO billing.producer (producer, sequence, closed, marked_at) VALUES ($1, 1000, true, now())",
+        producer,
+    )
+    await query(
+        ledger_database,
+        "billing",
+        "INSERT INTO billing.quarantine (raw_sha256, raw, error) VALUES ($1, '', 'a test')",
+        producer,
+    )
+    stopped_billing.start()
+    wait_until(lambda: stopped_billing.metric("gateway_billing_missing") >= 1000, what="what is missing counted")
+    assert stopped_billing.metric("gateway_billing_quarantine_open") >= 1
 
 
 async def test_nothing_of_a_producer_arrived_but_its_mark(
