@@ -37,12 +37,13 @@ class Kill:
 
     cut: list[StreamClient]
     ending: list[StreamClient]
+    killed_s: float = field(default_factory=time.monotonic)
     rows: dict[str, Row] = field(default_factory=dict)
     s_until_recorded: float = 0.0
 
-    async def record(self, ledger: Ledger, killed_s: float) -> None:
+    async def record(self, ledger: Ledger) -> None:
         self.rows = await rows_of(ledger, self.cut, within_s=RECORDED_WITHIN_S)
-        self.s_until_recorded = time.monotonic() - killed_s
+        self.s_until_recorded = time.monotonic() - self.killed_s
 
 
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.long)])
@@ -52,16 +53,16 @@ async def test_a_router_killed_in_fifty_streams_leaves_one_event_for_each(
     edge, router = gateway
     before = await ledger.event_count()
     done: list[Kill] = []
-    async with asyncio.TaskGroup() as recording:
-        for number in range(kills):
-            cut = await opened(stack, edge.port, OPEN, LONG if number == 0 else "words=5 hold_after=2")
-            await held(stack, OPEN)
-            ending = await opened(stack, edge.port, ENDING, f"words={1 + number % 5} delay_ms=3")
-            killed_s = time.monotonic()
-            await asyncio.to_thread(kill, router, whole=number % 4 == 0)
-            await finished([*cut, *ending])
-            done.append(Kill(cut, ending))
-            recording.create_task(done[-1].record(ledger, killed_s))
+    for number in range(kills):
+        cut = await opened(stack, edge.port, OPEN, LONG if number == 0 else "words=5 hold_after=2")
+        await held(stack, OPEN)
+        if done:  # a router that lives for less than a second may publish nothing: the next one will
+            await done[-1].record(ledger)
+        ending = await opened(stack, edge.port, ENDING, f"words={1 + number % 5} delay_ms=3")
+        done.append(Kill(cut, ending))
+        await asyncio.to_thread(kill, router, whole=number % 4 == 0)
+        await finished([*cut, *ending])
+    await done[-1].record(ledger)
     cut = [client for each in done for client in each.cut]
     ending = [client for each in done for client in each.ending]
     asked = await provider_log(stack, [*cut, *ending])
