@@ -10,7 +10,8 @@ from typing import Any
 
 from gateway_shared import canonical_log
 
-_Stamp = tuple[tuple[int, int], ...]
+_Stamp = tuple[tuple[int, int, int], ...]
+_MISSING = (0, 0, 0)
 
 
 class RenewedContext(ssl.SSLContext):
@@ -23,6 +24,7 @@ class RenewedContext(ssl.SSLContext):
     _key_file: Path
     _ca_file: Path | None
     _stamp: _Stamp
+    _unusable: _Stamp = ()
 
     def load_and_follow(self, *, cert_file: Path, key_file: Path, ca_file: Path | None = None) -> None:
         """Raises OSError, ssl.SSLError among them, for files that cannot be used."""
@@ -40,13 +42,14 @@ class RenewedContext(ssl.SSLContext):
         return super().wrap_socket(*arguments, **options)
 
     def _renew(self) -> None:
+        stamp = self._look()
+        if stamp in (self._stamp, self._unusable):
+            return
         try:
-            stamp = self._look()
-            if stamp == self._stamp:
-                return
             self._load(ssl.SSLContext(self.protocol))  # a pair that does not fit would spoil this context
             self._load(self)
         except OSError as error:
+            self._unusable = stamp
             canonical_log.warning(
                 "certificate not renewed yet", file=str(self._cert_file), error_class=type(error).__name__
             )
@@ -57,10 +60,17 @@ class RenewedContext(ssl.SSLContext):
     def _look(self) -> _Stamp:
         """Changes whenever one of the files is replaced or written to."""
         files = (self._cert_file, self._key_file, self._ca_file)
-        states = [file.stat() for file in files if file is not None]
-        return tuple((state.st_ino, state.st_mtime_ns) for state in states)
+        return tuple(_stamp_of(file) for file in files if file is not None)
 
     def _load(self, context: ssl.SSLContext) -> None:
         if self._ca_file is not None:
             context.load_verify_locations(cafile=self._ca_file)
         context.load_cert_chain(self._cert_file, self._key_file)
+
+
+def _stamp_of(file: Path) -> tuple[int, int, int]:
+    try:
+        state = file.stat()
+    except OSError:
+        return _MISSING
+    return state.st_ino, state.st_mtime_ns, state.st_size

@@ -103,7 +103,7 @@ class Balancer:
 
 
 async def test_one_of_two_edges_is_restarted_under_load_and_no_request_fails(stack: Stack, ledger: Ledger) -> None:
-    generous = {"REQUESTS_PER_MINUTE": "6000000", "CONCURRENT_REQUESTS": "1000", "DRAIN_S": "30", "DRAIN_NOTICE_S": "1"}
+    generous = {"REQUESTS_PER_MINUTE": "6000000", "CONCURRENT_REQUESTS": "1000", "DRAIN_S": "30", "DRAIN_NOTICE_S": "2"}
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     with edges_before_the_router(stack, 2, **generous) as edges:
         over = asyncio.Event()
