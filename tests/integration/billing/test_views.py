@@ -116,3 +116,84 @@ async def test_every_cost_can_be_worked_out_again_from_tokens_and_prices_in_sql(
     )
     assert len(rows) == 30
     assert [row["cost_nano_usd"] for row in rows] == [row["again"] for row in rows]
+
+
+async def test_a_run_of_an_agent_is_one_row_over_its_models_and_requests(
+    billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str
+) -> None:
+    same = {"producer": producer, "tenant_id": producer, "agent_run_id": producer, "agent_id": "researcher"}
+    claude = {
+        "price_provider": "anthropic",
+        "provider": "anthropic",
+        "model_upstream": "claude-sonnet-4-5",
+        "model_served": "claude-sonnet-4-5",
+        "service_tier": "standard",
+    }
+    await publish_events(
+        rabbitmq_server,
+        [
+            usage_event(**same, sequence=1, started_at="2026-11-23T10:00:00Z"),
+            usage_event(**same, sequence=2, started_at="2026-11-23T10:00:01Z", usage_source="estimated"),
+            usage_event(**same, **claude, sequence=3, started_at="2026-11-23T10:00:02Z", duration_us=4_000_000),
+            usage_event(**(same | {"agent_run_id": "another"}), sequence=4),
+            usage_event(**(same | {"agent_run_id": None}), sequence=5),
+        ],
+    )
+    await attempts_of(ledger_database, producer, count=5)
+    run, another = await query(
+        ledger_database,
+        "billing_reader",
+        "SELECT * FROM billing.usage_by_agent_run WHERE tenant_id = $1 ORDER BY attempts DESC",
+        producer,
+    )
+    assert (run["agent_run_id"], run["agent_id"], run["agent_parent_run_id"]) == (producer, "researcher", None)
+    assert (run["requests"], run["attempts"], run["models"], run["estimated_attempts"]) == (3, 3, 2, 1)
+    assert (run["input_tokens"], run["output_tokens"]) == (27, 60)
+    assert run["cost_nano_usd"] == 2 * 222_500 + 327_000
+    assert (run["ended_at"] - run["started_at"]).total_seconds() == 6
+    assert another["attempts"] == 1
+
+
+async def test_what_clients_sent_again_by_themselves_is_told_apart_from_first_tries(
+    billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str
+) -> None:
+    same = {"producer": producer, "tenant_id": producer, "started_at": "2026-11-23T10:00:00Z"}
+    await publish_events(
+        rabbitmq_server,
+        [
+            usage_event(**same, sequence=1),
+            usage_event(**same, sequence=2, client_retry_count=1),
+            usage_event(**same, sequence=3, client_retry_count=2),
+        ],
+    )
+    await attempts_of(ledger_database, producer, count=3)
+    (row,) = await query(
+        ledger_database, "billing_reader", "SELECT * FROM billing.client_retries WHERE tenant_id = $1", producer
+    )
+    assert (str(row["day"]), row["requests"], row["highest_retry_count"]) == ("2026-11-23", 2, 2)
+    assert row["cost_nano_usd"] == 2 * 222_500
+
+
+async def test_a_newer_rating_counts_in_every_view(
+    billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str
+) -> None:
+    await publish_events(rabbitmq_server, [usage_event(producer=producer, tenant_id=producer, request_id=producer)])
+    (row,) = await attempts_of(ledger_database, producer, count=1)
+    for kind, revision, nano_usd in (("cost", 2, 5), ("cost", 3, 100), ("charge", 2, 130)):
+        await query(
+            ledger_database,
+            "billing",
+            "INSERT INTO billing.rating (event_id, kind, revision, tenant_id, nano_usd, reason)"
+            " VALUES ($1, $2, $3, $4, $5, 'a test')",
+            row["event_id"],
+            kind,
+            revision,
+            producer,
+            nano_usd,
+        )
+    for view in ("attempts", "usage", "usage_daily", "margin", "margin_monthly"):
+        (row,) = await query(
+            ledger_database, "billing_reader", f"SELECT * FROM billing.{view} WHERE tenant_id = $1", producer
+        )
+        assert (row["cost_nano_usd"], row["charge_nano_usd"]) == (100, 130), view
+        assert row.get("margin_nano_usd", 30) == 30, view
