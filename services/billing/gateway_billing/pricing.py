@@ -30,6 +30,7 @@ _TIER_NAMES = {
     "on_demand": STANDARD_TIER,
     "standard_only": STANDARD_TIER,
     "batches": "batch",
+    "fast": "priority",  # OpenAI's own second name for it (developers.openai.com/api/docs/guides/fast-mode)
 }
 """What providers call the tiers that we name otherwise; any other name is looked up as it is."""
 

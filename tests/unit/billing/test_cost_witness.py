@@ -16,6 +16,7 @@ from tests.unit.billing.cost_cases import CostCase, cases, list_prices
 PROVIDERS = {price.model: price.provider for price in list_prices()}
 DISAGREES = {
     ("claude-haiku-4-5", "batch"),  # it names the tier "batches", and takes the standard rate for any other name
+    ("gpt-5", "fast"),  # the same: it takes the standard rate
     ("gemini-2.5-flash", "priority"),  # it bills the audio at the standard rate, Google's list says 1.80
     ("claude-opus-4-1-20250805", "standard"),  # retired, and free by its map
 }
