@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -31,7 +33,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         default="attempts",
         help="calls to providers (the default), usage by channel, plan and model, or the statements' lines",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="- is the standard output")
     parser.set_defaults(act=_export)
 
 
@@ -40,19 +42,31 @@ class _NotWritten(Exception):
 
 
 async def _export(pool: "Pool", options: argparse.Namespace) -> int:
-    """The file appears when it is whole."""
-    partial = options.output.with_name(options.output.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with _appearing_whole(options.output) as file:
             records = await _copy(pool, _QUERIES[options.lines], options.month, options.tenant, file)
-        partial.replace(options.output)
     except (OSError, _NotWritten) as error:
         print(f"{options.output}: not written: {error}", file=sys.stderr)
         return 1
+    print(f"{options.output}: {records} lines below the header", file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _appearing_whole(output: Path) -> Iterator[BinaryIO]:
+    """A file that has its name once all is written; the standard output for `-`."""
+    if str(output) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    partial = output.with_name(output.name + ".partial")
+    file = partial.open("wb")
+    try:
+        with file:
+            yield file
+        partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)
-    print(f"{options.output}: {records} lines below the header")
-    return 0
 
 
 async def _copy(pool: "Pool", query: str, month: date, tenant_id: str | None, file: BinaryIO) -> int:

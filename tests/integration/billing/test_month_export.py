@@ -30,6 +30,7 @@ async def test_the_exports_hold_the_same_as_the_views_in_one_order(month: Month,
         assert file.read_bytes() == (tmp_path / f"{lines}-1.csv").read_bytes()
         assert file.read_bytes().endswith(b"\r\n")
         files[lines] = records(file)
+        assert run_command(month.env, "export-month", *what[:-1], "-").stdout == file.read_text()
     assert [int(row["nano_usd"]) for row in files["statement"]] == [line["nano_usd"] for line in LINES]
     assert sum(int(row["list_nano_usd"]) for row in files["usage"]) == LIST_NANO_USD
     assert len(files["attempts"]) == 9
@@ -74,4 +75,15 @@ def test_an_export_that_cannot_be_written_says_so_and_leaves_nothing(
 ) -> None:
     env = environment(certificates, ledger_database, "billing")
     done = run_command(env, "export-month", "--month", "2019-03", "--output", "/dev/full/x.csv")
-    assert (done.returncode, "not written" in done.stderr) == (1, True)
+    assert (done.returncode, "not written" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_an_export_without_a_database_leaves_no_file(
+    certificates: Certificates, ledger_database: Postgres, tmp_path: Path
+) -> None:
+    env = environment(certificates, ledger_database, "billing") | {
+        "POSTGRES_DSN": "postgresql://billing@localhost:1/gateway"
+    }
+    done = run_command(env, "export-month", "--month", "2019-03", "--output", str(tmp_path / "x.csv"))
+    assert (done.returncode, "database cannot be reached" in done.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
