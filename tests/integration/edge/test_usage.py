@@ -206,6 +206,29 @@ async def test_a_slow_ledger_is_503_and_keys_are_looked_up_all_the_same(
     assert (await ask(client, acme, WHOLE_DAY))[0] == 200
 
 
+async def test_a_tenant_whose_figures_are_slow_does_not_hold_up_another(
+    client: Client, acme: str, ledger: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_store, "STATEMENT_TIMEOUT_S", 3.0)
+    this_month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    last_month = (this_month - timedelta(days=1)).replace(day=1)
+    globex, _ = await make_key(ledger, "gw", tenant="globex")
+
+    def day_of(month: datetime) -> str:
+        start_s = int(month.timestamp()) + 86_400
+        return f"/v1/usage?start_time={start_s}&end_time={start_s + 3_600}"
+
+    async with as_operator(ledger) as connection, connection.transaction():
+        await connection.execute(f"LOCK TABLE billing.event_{last_month:%Y_%m} IN ACCESS EXCLUSIVE MODE")
+        slow = [asyncio.create_task(ask(client, acme, day_of(last_month))) for _ in range(3)]
+        async with asyncio.timeout(2):
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                continue
+            assert (await ask(client, globex, day_of(this_month)))[0] == 200
+        assert not any(task.done() for task in slow)
+    assert [status for status, _ in await asyncio.gather(*slow)] == [200] * 3
+
+
 async def test_a_connection_that_hangs_is_503_in_time_and_given_up(
     client: Client, acme: str, ledger: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
