@@ -3,9 +3,11 @@
 import asyncio
 import time
 
+import asyncpg
 import pytest
 
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.acceptance.backlog import published_all
 from tests.acceptance.conftest import Audited
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.owned_stack import OwnedStack
@@ -97,4 +99,35 @@ async def test_a_topology_that_was_deleted_under_load_is_declared_again_and_noth
         )
         print(f"declared again after {time.monotonic() - deleted_s:.1f} s")
     assert seen.refused == []
+    assert (await audited(seen)).is_exact
+
+
+async def test_what_the_consumer_has_in_hand_outlives_the_queue_it_came_from(
+    owned: OwnedStack, audited: Audited
+) -> None:
+    """Locked out of the ledger it holds what it gets, and then nobody else has it."""
+    owner = await asyncpg.connect(owned.run["postgres_owner_dsn"], timeout=10)
+    async with traffic(owned) as seen, owner.transaction():
+        await owner.execute("LOCK TABLE billing.rating IN ACCESS EXCLUSIVE MODE")
+        await asyncio.sleep(2)
+        async with channel_of(owned.rabbitmq, "billing") as channel:
+            await channel.queue_delete(LEDGER_QUEUE)
+    await owner.close()
+    assert seen.refused == []
+    assert (await audited(seen)).is_exact
+
+
+async def test_replay_brings_back_what_a_deleted_queue_held(
+    owned: OwnedStack, owned_ledger: Ledger, audited: Audited
+) -> None:
+    before = await owned_ledger.event_count()
+    owned.billing.stop()
+    async with traffic(owned) as seen:
+        await asyncio.sleep(3)
+    await published_all(owned)
+    async with channel_of(owned.rabbitmq, "billing") as channel:
+        await channel.queue_delete(LEDGER_QUEUE)
+    owned.billing.start()
+    assert await owned_ledger.event_count() == before, "nobody deleted anything: this shows nothing"
+    print(await asyncio.to_thread(owned.command, "router", "replay"))
     assert (await audited(seen)).is_exact

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway_billing.message import MessageContent, read_message
 from gateway_billing.received_event import ReceivedEvent
-from gateway_billing.subscription import Delivery, Subscription, SubscriptionRetired
+from gateway_billing.subscription import Delivery, Subscription, SubscriptionEnded
 
 MAX_MESSAGES = 200
 MAX_EVENTS = 2000
@@ -41,7 +41,7 @@ async def next_batch(subscription: Subscription) -> Batch:
         try:
             async with asyncio.timeout_at(None if subscription.has_arrived else deadline_s):
                 message = await subscription.next_message()
-        except (TimeoutError, SubscriptionRetired):
+        except (TimeoutError, SubscriptionEnded):
             break
         batch.add(message)
     return batch

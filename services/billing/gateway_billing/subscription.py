@@ -57,24 +57,27 @@ class Subscription:
         return not self._arrived.empty()
 
     async def next_message(self) -> Delivery:
-        """Raises SubscriptionEnded at once when it has, what is still here being no longer ours.
+        """Raises SubscriptionEnded when it has, and nothing is left here that is ours.
 
         Raises SubscriptionRetired behind the last message that came before we retired.
         """
         message = await self._arrived.get()
-        if message is None or self._end_reason is not None:
+        if message is None or not self._keeps_what_came:
             self._arrived.put_nowait(None)
-            self.raise_if_ended()
-            raise SubscriptionRetired(TOO_OLD)
+            if self._end_reason is None:
+                raise SubscriptionRetired(TOO_OLD)
+            raise SubscriptionEnded(self._end_reason)
         return message
 
     def raise_if_ended(self) -> None:
-        """Raises SubscriptionEnded: what is in hand is no longer ours."""
-        if self._end_reason is not None:
+        """Raises SubscriptionEnded when what is in hand is no longer ours."""
+        if not self._keeps_what_came:
             raise SubscriptionEnded(self._end_reason)
 
     async def acknowledge(self, messages: list[Delivery]) -> None:
-        """Acknowledges exactly these. Raises SubscriptionEnded; they are delivered again then."""
+        """Acknowledges exactly these, unless their queue is gone. Raises SubscriptionEnded; they come again then."""
+        if self._end_reason == CANCELLED_BY_BROKER:
+            return
         tags = sorted(message.delivery_tag or 0 for message in messages)
         last = max(messages, key=lambda message: message.delivery_tag or 0)
         is_gapless = tags == list(range(self._acked_through + 1, self._acked_through + 1 + len(tags)))
@@ -94,6 +97,11 @@ class Subscription:
         if self._end_reason is None:
             self._end_reason = reason
             self._arrived.put_nowait(None)
+
+    @property
+    def _keeps_what_came(self) -> bool:
+        """A queue delivers again what was not acknowledged, but not one that was deleted: then nobody else has it."""
+        return self._end_reason in (None, CANCELLED_BY_BROKER)
 
     def retire(self) -> None:
         """No more will be delivered: what has arrived is the last."""
