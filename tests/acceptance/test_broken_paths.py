@@ -12,8 +12,15 @@ from tests.acceptance.conftest import Audited
 from tests.acceptance.faulty_proxy import FaultyProxy
 from tests.acceptance.owned_stack import OwnedStack
 from tests.acceptance.traffic import Traffic, traffic
+from tests.servers import wait_until
 
 PATHS = ("router_to_broker", "billing_to_broker", "billing_to_database")
+
+
+GIVEN_UP_WITHIN_S = 18.0
+"""Sooner than by heartbeats: a publish may take 5 s; the topology is declared each 5 s, which may take 5 s, and then
+the database is asked first, for 4 s."""
+STOPPED_WITHIN_S = 8.0
 
 
 def broken(
@@ -38,9 +45,29 @@ async def test_a_path_that_goes_silent_is_given_up_and_a_new_one_taken(
 ) -> None:
     async with traffic(owned) as seen:
         await asyncio.sleep(1)
+        tries = {name: len(getattr(owned.proxies, name).accepted_s) for name in names}
+        silent_since_s = time.monotonic()
         with broken(owned, names, FaultyProxy.silent):
             await asyncio.sleep(6)  # longer than a publish may take
+        for name in names:
+            await taken_anew(owned, name, tries[name], silent_since_s)
     await assert_undisturbed(seen, audited)
+    for service in (owned.router, owned.billing):  # neither waits for a goodbye of what has gone silent
+        stopping_s = time.monotonic()
+        service.stop()
+        assert time.monotonic() - stopping_s < STOPPED_WITHIN_S
+        service.launch()
+    await asyncio.to_thread(owned.router.wait_until_ready)
+    await asyncio.to_thread(owned.billing.wait_until_ready)
+
+
+async def taken_anew(owned: OwnedStack, name: str, tries: int, since_s: float) -> None:
+    accepted_s = getattr(owned.proxies, name).accepted_s
+    await asyncio.to_thread(
+        wait_until, lambda: len(accepted_s) > tries, what=f"{name} is taken anew", timeout_s=2 * GIVEN_UP_WITHIN_S
+    )
+    print(f"{name}: taken anew after {accepted_s[tries] - since_s:.1f} s")
+    assert accepted_s[tries] - since_s < GIVEN_UP_WITHIN_S
 
 
 @pytest.mark.parametrize("delay_s", [1.0, pytest.param(30.0, marks=pytest.mark.long)])

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed
 
 from gateway_billing import metrics, queues
@@ -134,7 +134,7 @@ async def subscribed(connection: AbstractConnection, *, until_s: float) -> Async
     subscription = Subscription()
     try:
         await _declare(connection)
-        channel = await connection.channel(publisher_confirms=False)
+        channel = await _open_channel(connection)
         await channel.set_qos(prefetch_count=PREFETCH_MESSAGES, timeout=REQUEST_TIMEOUT_S)
         channel.close_callbacks.add(lambda _, error: subscription.end(f"channel closed: {type(error).__name__}"))
         underlay = await channel.get_underlay_channel()
@@ -172,6 +172,12 @@ async def _retire(subscription: Subscription, consumed: Mapping[str, AbstractQue
     subscription.retire()
 
 
+async def _open_channel(connection: AbstractConnection) -> AbstractChannel:
+    """The client itself would wait as long as the connection's heartbeats come."""
+    async with asyncio.timeout(REQUEST_TIMEOUT_S):
+        return await connection.channel(publisher_confirms=False)
+
+
 async def _keep_declared(connection: AbstractConnection, subscription: Subscription) -> None:
     while True:
         await asyncio.sleep(DECLARE_INTERVAL_S)
@@ -184,7 +190,7 @@ async def _keep_declared(connection: AbstractConnection, subscription: Subscript
 
 async def _declare(connection: AbstractConnection) -> None:
     """On a channel of its own, since a refusal closes the channel. Other arguments are told, not fought."""
-    channel = await connection.channel(publisher_confirms=False)
+    channel = await _open_channel(connection)
     try:
         await queues.declare(channel, timeout_s=REQUEST_TIMEOUT_S)
         metrics.TOPOLOGY_MISMATCH.set(0)

@@ -12,13 +12,19 @@ import asyncpg
 
 from bench.processes import tree
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.acceptance.broker_view import messages_held
 from tests.acceptance.chaos.keeper import Keeper
 from tests.acceptance.faulty_proxy import FaultyProxy
 from tests.acceptance.owned_stack import OwnedStack
 from tests.broker import channel_of
+from tests.servers import wait_until
 
 SERVERS = ("broker", "database")
 """Parts that others' faults need; services are left to come up by themselves."""
+
+CONSUMERS_PARTS = frozenset({"billing", "billing_to_broker", "billing_to_database", *SERVERS})
+FEW_MESSAGES = 100
+"""All of them in the consumer's hands then: it takes 500 at a time."""
 
 ALARMS = {
     "memory": ("set_vm_memory_high_watermark 0.00001", "set_vm_memory_high_watermark 0.4"),
@@ -99,18 +105,24 @@ def broken_path(name: str, fault: str, how: Callable[[FaultyProxy], AbstractCont
     return Fault(f"{fault} {name.replace('_', ' ')}", frozenset({name}), strike)
 
 
-def delete(what: str) -> Fault:
-    async def strike(site: Site, chance: random.Random) -> None:
-        async with channel_of(site.stack.rabbitmq, "billing") as channel:
-            if what == "queue":
-                await channel.queue_delete(LEDGER_QUEUE)
-            elif what == "exchange":
-                await channel.exchange_delete(USAGE_EXCHANGE)
-            else:
-                queue = await channel.get_queue(LEDGER_QUEUE, ensure=False)
-                await queue.unbind(USAGE_EXCHANGE, USAGE_ROUTING_KEY)
+async def _delete_queue(site: Site, chance: random.Random) -> None:
+    """While it is consumed: what only a queue holds is gone with it until a `replay` (test_broker_faults)."""
+    await site.keeper.ready("billing")
+    broker = site.stack.rabbitmq
+    await asyncio.to_thread(wait_until, lambda: messages_held(broker) < FEW_MESSAGES, what="a queue that is consumed")
+    async with channel_of(broker, "billing") as channel:
+        await channel.queue_delete(LEDGER_QUEUE)
 
-    return Fault(f"delete {what}", frozenset({"broker"}), strike)
+
+async def _delete_binding(site: Site, chance: random.Random) -> None:
+    async with channel_of(site.stack.rabbitmq, "billing") as channel:
+        queue = await channel.get_queue(LEDGER_QUEUE, ensure=False)
+        await queue.unbind(USAGE_EXCHANGE, USAGE_ROUTING_KEY)
+
+
+async def _delete_exchange(site: Site, chance: random.Random) -> None:
+    async with channel_of(site.stack.rabbitmq, "billing") as channel:
+        await channel.exchange_delete(USAGE_EXCHANGE)
 
 
 async def _lock_ratings(site: Site, chance: random.Random) -> None:
@@ -139,7 +151,9 @@ FAULTS = (
             ("slow", lambda proxy: proxy.slow(2.0)),
         )
     ),
-    *(delete(what) for what in ("queue", "binding", "exchange")),
+    Fault("delete queue", CONSUMERS_PARTS, _delete_queue),
+    Fault("delete binding", frozenset({"broker"}), _delete_binding),
+    Fault("delete exchange", frozenset({"broker"}), _delete_exchange),
     Fault("lock on the ledger's table", frozenset({"database"}), _lock_ratings),
 )
 

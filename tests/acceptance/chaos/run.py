@@ -18,7 +18,7 @@ from tests.acceptance.traffic import Ask, Outcome, ordinary, traffic
 REQUESTS_PER_S = 25.0
 LANES = 2
 LONGEST_PAUSE_S = 3.0
-ROWS_WITHIN_S = 300.0
+ROWS_WITHIN_S = 120.0
 CLIENT_LEAVES, PROVIDER_FAILS = 0.08, 0.12
 """Shares of the requests."""
 
