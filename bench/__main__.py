@@ -17,23 +17,30 @@ from gateway_local.layout import PACKAGES
 from gateway_local.progress import tell
 
 from bench.against import other_commit
+from bench.fitting import fitted
+from bench.goals import goals_table
 from bench.interpreter import interpreter
 from bench.peers import direct
 from bench.peers.catalogue import PEERS
 from bench.peers.gateway import NAME, gateway_with
 from bench.report import parts_table, shape_table, summary_table
 from bench.rig import Peer, Target
-from bench.session import Results, rig, run_rounds, started
+from bench.session import PROGRAMS, Results, rig, run_rounds, started
 from bench.shapes import SHAPES, Shape, sized
+from bench.slow_reader import compare, slow_reader_table
 
 INTERRUPTED = 130
 QUICK_SHAPES = ("json-16", "sse")
+ON_REQUEST = ("overload", "stream-1000")
+BOUNDS = ("MAX_REQUESTS_IN_FLIGHT=40", "MAX_OPEN_CALLS=40")
+"""For `overload`: what the edge takes at once, and what the router does."""
 
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    peers = _peers(options.peers, options.commits, options.variants)
-    names = options.shapes or (QUICK_SHAPES if options.commits else tuple(SHAPES))
+    names = _shape_names(options)
+    variants = options.variants or (BOUNDS if "overload" in names else ())
+    peers = _peers(options.peers, options.commits, variants)
     sizes = {"seconds": options.seconds, "streams": options.streams, "idle_streams": options.idle_streams}
     shapes = [sized(SHAPES[name], **sizes) for name in names]
     rounds = options.rounds or (4 if options.commits else 3)
@@ -44,7 +51,9 @@ def main(arguments: list[str]) -> int:
         with rig() as made, started(made, peers) as (targets, absent):
             python = interpreter(python_of(PACKAGES["edge"]))
             machine = f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before the run"
+            shapes = [_fitted(shape, targets, options.seconds) for shape in shapes]
             results = run_rounds(targets, shapes, rounds=rounds, seconds=options.seconds)
+            beside = _beside_slow_readers(options, targets, rounds)
     except SetupFailed as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
@@ -52,7 +61,7 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     tell(f"done in {time.monotonic() - began_s:.0f} s")
     about = f"{python}, {machine}; {rounds} rounds of {options.seconds:g} s, interleaved"
-    text = _report(targets, shapes, results, absent, about)
+    text = _report(targets, shapes, results, absent, about) + beside
     sys.stdout.write(f"\n{text}")
     if options.output:
         options.output.write_text(text)
@@ -67,6 +76,27 @@ def _allow_many_files() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _shape_names(options: argparse.Namespace) -> Sequence[str]:
+    if options.shapes or options.slow_reader:
+        return list(options.shapes)
+    return QUICK_SHAPES if options.commits else [name for name in SHAPES if name not in ON_REQUEST]
+
+
+def _fitted(shape: Shape, targets: Sequence[Target], seconds: float) -> Shape:
+    """A thousand streams are as fast as the provider alone and the first stack of ours can keep up with."""
+    if shape.name != "stream-1000":
+        return shape
+    ours = [target for target in targets if target.behind][:1]
+    alone = [target for target in targets if target.name == direct.NAME]
+    return fitted(shape, alone + ours, seconds=seconds, folder=PROGRAMS)
+
+
+def _beside_slow_readers(options: argparse.Namespace, targets: Sequence[Target], rounds: int) -> str:
+    if not options.slow_reader:
+        return ""
+    return "\n" + slow_reader_table(compare(targets, rounds=rounds, seconds=options.seconds, folder=PROGRAMS))
 
 
 def _peers(names: Sequence[str], commits: Sequence[str], variants: Sequence[str]) -> dict[str, Peer]:
@@ -84,18 +114,23 @@ def _report(
     subject = stacks[0] if stacks else NAME
     parts = [f"{about}. Medians (least..greatest of the rounds).\n"]
     parts += [f"Absent: {name}: {' '.join(reason.split())}\n" for name, reason in absent.items()]
-    parts.append(summary_table(shapes, results.rounds, subject=subject, baseline=direct.NAME))
+    if shapes:
+        parts.append(summary_table(shapes, results.rounds, subject=subject, baseline=direct.NAME))
+        parts.append(goals_table(shapes, results.rounds, subject=subject))
     for shape in shapes:
         rounds, failures = results.rounds[shape.name], results.failures[shape.name]
         parts.append(shape_table(shape, rounds, failures, subject=subject, baseline=direct.NAME))
-    parts += [parts_table(shapes, results.rounds, name) for name in stacks]
-    return "\n".join(parts)
+    if shapes:
+        parts += [parts_table(shapes, results.rounds, name) for name in stacks]
+    return "\n".join(filter(None, parts))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--peers", nargs="*", choices=(*PEERS, "all"), default=[], help="default: all")
-    parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=[], help="default: all")
+    parser.add_argument(
+        "--shapes", nargs="*", choices=SHAPES, default=[], help=f"default: all but {' and '.join(ON_REQUEST)}"
+    )
     parser.add_argument(
         "--against",
         metavar="COMMIT",
@@ -108,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
         "--with", metavar="NAME=VALUE,...", action="append", default=[], dest="variants",
         help="another stack of the working tree with these settings: what they cost; can be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--slow-reader",
+        action="store_true",
+        help="clients that read 1 KB/s beside 200 others; then no shape but --shapes",
+    )
     parser.add_argument("--rounds", type=int, help="default: 3, or 4 against a commit")
     parser.add_argument("--seconds", type=float, default=2.5, help="of each measurement (%(default)s)")
     parser.add_argument("--streams", type=int, default=300, help="of the shape `open` (%(default)s)")

@@ -32,7 +32,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`first_token` and `chunk_delay` are None where there was no stream."""
+    """`first_token` and `chunk_delay` are None where there was no stream; `refusal` where none was refused."""
 
     finished: int
     chunks: int
@@ -40,6 +40,8 @@ class Outcome:
     latency: Percentiles
     first_token: Percentiles | None
     chunk_delay: Percentiles | None
+    refused: int = 0
+    refusal: Percentiles | None = None
 
 
 def run_load(
@@ -51,7 +53,7 @@ def run_load(
     with tempfile.NamedTemporaryFile(dir=folder) as request:
         request.write(http_request(target.port, target.path, target.headers, body))
         request.flush()
-        numbers = (shape.connections, seconds, shape.requests_each, shape.ramp_ms, shape.chunks)
+        numbers = (shape.connections, seconds, shape.requests_each, shape.ramp_ms, shape.chunks, shape.refused_pause_ms)
         process = subprocess.Popen(
             [program, str(target.port), request.name, *map(str, numbers)], stdout=subprocess.PIPE, env={**os.environ}
         )
@@ -79,6 +81,8 @@ def parsed(said: bytes) -> Outcome:
         latency,
         _percentiles(told["first_token_ms"]),
         _percentiles(told["chunk_delay_ms"]),
+        told["refused"],
+        _percentiles(told["refusal_ms"]),
     )
 
 

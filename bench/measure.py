@@ -28,11 +28,11 @@ class Measurement:
     memory_highest: int
 
     def cpu_us_per(self, shape: Shape) -> float:
-        """Microseconds of CPU for each chunk of a stream, or for each request."""
+        """Microseconds of CPU for each chunk of a stream, or for each request, the refused ones included."""
         return sum(self.cpu_s.values()) * 1e6 / self.units(shape)
 
     def units(self, shape: Shape) -> int:
-        return self.outcome.chunks if shape.is_stream else self.outcome.finished
+        return self.outcome.chunks if shape.is_stream else self.outcome.finished + self.outcome.refused
 
 
 def measure(target: Target, shape: Shape, *, seconds: float, folder: Path) -> Measurement:
@@ -45,24 +45,25 @@ def measure(target: Target, shape: Shape, *, seconds: float, folder: Path) -> Me
     memory = [memory_bytes(everyone)]
     before = {name: cpu_s(pids) for name, pids in parts.items()}
     behind_before_s = cpu_s(behind)
+    looks_at_memory = shape.requests_each or shape.refused_pause_ms
     outcome = run_load(
         target,
         shape,
         seconds=seconds,
         folder=folder,
-        meanwhile=(lambda: memory.append(memory_bytes(everyone))) if shape.requests_each else None,
+        meanwhile=(lambda: memory.append(memory_bytes(everyone))) if looks_at_memory else None,
     )
     ended = [name for name, pid in target.parts.items() if not is_running(pid)]
     if ended:
         raise LoadFailed(f"failed: {', '.join(ended)} ended under load")
     used = {name: cpu_s(pids) - before[name] for name, pids in parts.items()}
     memory.append(memory_bytes(everyone))
-    _await_quiet(behind)
+    await_quiet(behind)
     return Measurement(outcome, used, cpu_s(behind) - behind_before_s, memory[0], max(memory))
 
 
-def _await_quiet(pids: Set[int]) -> None:
-    """What works behind one target would take the next one's CPU."""
+def await_quiet(pids: Set[int]) -> None:
+    """Returns when they have nothing to do: what works behind one target would take the next one's CPU."""
     deadline_s = time.monotonic() + LONGEST_CATCH_UP_S
     while pids and time.monotonic() < deadline_s:
         before_s = cpu_s(pids)

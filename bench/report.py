@@ -9,6 +9,8 @@ from bench.shapes import Shape
 
 Rounds = Mapping[str, Sequence[Measurement]]
 
+_PERCENTILES: tuple[Callable[[Percentiles], float], ...] = (lambda p: p.p50, lambda p: p.p95, lambda p: p.p99)
+
 
 def shape_table(shape: Shape, rounds: Rounds, failures: Mapping[str, str], *, subject: str, baseline: str) -> str:
     """Every target under one shape. `subject` is whose ratio to each other is told, `baseline` the provider alone."""
@@ -18,6 +20,8 @@ def shape_table(shape: Shape, rounds: Rounds, failures: Mapping[str, str], *, su
         columns += ["first token p50 / p99 ms", "chunk delay p50 / p99 ms"]
     if shape.requests_each:
         columns.append("KB a stream")
+    if shape.refused_pause_ms:
+        columns += ["served a second", "refused a second", "refusal p50 / p95 / p99 ms", "MB before"]
     columns.append("MB")
     rows = [_row(shape, name, rounds, subject=subject, baseline=baseline) for name in rounds]
     rows += [[name, why, *[""] * (len(columns) - 2)] for name, why in failures.items()]
@@ -70,6 +74,8 @@ def _row(shape: Shape, name: str, rounds: Rounds, *, subject: str, baseline: str
         row.append(_two([m.outcome.chunk_delay for m in mine]))
     if shape.requests_each:
         row.append(_per_stream(shape, mine) if name != baseline else "")
+    if shape.refused_pause_ms:
+        row += _refusals(mine)
     row.append(f"{max(m.memory_highest for m in mine) / 1e6:,.0f}" if name != baseline else "")
     return row
 
@@ -100,13 +106,25 @@ def _latency(mine: Sequence[Measurement], baseline: Sequence[Measurement] | None
             return "?"
         return f"{paired_difference(ours, [take(m.outcome.latency) for m in baseline]).median:.2f}"
 
-    shown = " / ".join([at(lambda p: p.p50), at(lambda p: p.p95), at(lambda p: p.p99)])
+    shown = " / ".join(map(at, _PERCENTILES))
     return f"({shown} in all)" if baseline is None else shown
 
 
 def _two(percentiles: Sequence[Percentiles | None]) -> str:
     known = [p for p in percentiles if p is not None]
     return f"{spread([p.p50 for p in known]).median:.2f} / {spread([p.p99 for p in known]).median:.2f}" if known else ""
+
+
+def _refusals(mine: Sequence[Measurement]) -> list[str]:
+    outcomes = [m.outcome for m in mine]
+    times = [outcome.refusal for outcome in outcomes if outcome.refusal]
+    shown = [f"{spread([take(one) for one in times]).median:.2f}" if times else "" for take in _PERCENTILES]
+    return [
+        f"{spread([outcome.finished / outcome.seconds for outcome in outcomes]).median:,.0f}",
+        f"{spread([outcome.refused / outcome.seconds for outcome in outcomes]).median:,.0f}",
+        " / ".join(shown) if times else "",
+        f"{max(m.memory_before for m in mine) / 1e6:,.0f}",
+    ]
 
 
 def _per_stream(shape: Shape, mine: Sequence[Measurement]) -> str:

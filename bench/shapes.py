@@ -13,7 +13,10 @@ STREAM_RATE_PER_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`chunks` 0 is a JSON answer. `requests_each` 0 goes on until the time is up."""
+    """`chunks` 0 is a JSON answer, after `wait_us`. `requests_each` 0 goes on until the time is up.
+
+    With `refused_pause_ms` a refusal (503, 429) is no fault: it is timed, and its connection asks again after so long.
+    """
 
     name: str
     title: str
@@ -25,6 +28,8 @@ class Shape:
     burst: int = 1
     requests_each: int = 0
     ramp_ms: int = 0
+    wait_us: int = 0
+    refused_pause_ms: int = 0
     dialect: Dialect = "openai"
 
     @property
@@ -36,7 +41,7 @@ class Shape:
         """Tells the provider what to answer, through whatever gateway carries the prompt (native/provider.c)."""
         if self.is_stream:
             return f"[[bench chunks={self.chunks} gap_us={self.gap_us} burst={self.burst}]]"
-        return f"[[bench bytes={self.answer_bytes}]]"
+        return f"[[bench bytes={self.answer_bytes} wait_us={self.wait_us}]]"
 
 
 _SPACED = Shape("sse", "streams of 50 chunks, 2 ms apart, 16 connections", 16, chunks=50, gap_us=2000, ramp_ms=100)
@@ -56,7 +61,10 @@ SHAPES = {
         Shape("body-1m", "JSON, a body of 1 MB, 4 connections", 4, prompt_bytes=1_000_000),
         Shape("open", "streams open at once, 30 chunks/s each", 300, chunks=1, gap_us=1_000_000 // STREAM_RATE_PER_S,
               requests_each=1, ramp_ms=1000),
+        Shape("stream-1000", "streams open at once", 1000, chunks=1, requests_each=1, ramp_ms=1000),
         Shape("idle", "streams open at once, silent between two chunks", 1000, chunks=2, requests_each=1),
+        Shape("overload", "JSON, 5 times what is taken at once: 200 connections, answers after 250 ms", 200,
+              wait_us=250_000, refused_pause_ms=250),
         replace(_SPACED, name="sse-anthropic", title="the same from Anthropic's dialect", dialect="anthropic"),
         replace(_SPACED, name="sse-gemini", title="the same from Gemini's dialect", dialect="gemini"),
     )
@@ -68,12 +76,21 @@ def sized(shape: Shape, *, seconds: float, streams: int, idle_streams: int) -> S
     if shape.name == "open":
         chunks = max(1, round(seconds * STREAM_RATE_PER_S))
         return replace(shape, title=f"{streams:,} {shape.title}", connections=streams, chunks=chunks)
+    if shape.name == "stream-1000":
+        return at_rate(shape, STREAM_RATE_PER_S, seconds=seconds)
     if shape.name == "idle":
         ramp_ms = idle_streams  # a thousand a second
         gap_us = round(seconds * 1e6) + ramp_ms * 1000
         title = f"{idle_streams:,} {shape.title}"
         return replace(shape, title=title, connections=idle_streams, gap_us=gap_us, ramp_ms=ramp_ms)
     return shape
+
+
+def at_rate(shape: Shape, chunks_per_s: float, *, seconds: float) -> Shape:
+    """One stream on each connection, of `chunks_per_s` for `seconds`."""
+    title = f"{shape.connections:,} streams open at once, {chunks_per_s:g} chunks/s each"
+    chunks = max(1, round(seconds * chunks_per_s))
+    return replace(shape, title=title, chunks=chunks, gap_us=round(1e6 / chunks_per_s), requests_each=1)
 
 
 def prompt(shape: Shape) -> str:

@@ -1,9 +1,11 @@
-/* The load generator: `load PORT REQUEST_FILE CONNECTIONS SECONDS REQUESTS_EACH RAMP_MS CHUNKS` prints what it saw as JSON.
+/* The load generator: `load PORT REQUEST_FILE CONNECTIONS SECONDS REQUESTS_EACH RAMP_MS CHUNKS PAUSE_MS` prints what it
+ * saw as JSON.
  *
  * Each connection is kept and sends the bytes of REQUEST_FILE, reads the whole answer, and again, until SECONDS have
  * passed (or REQUESTS_EACH are done, when that is not 0); what has begun by then is finished. Connections open evenly
  * over RAMP_MS. An answer counts when its status is 200 and CHUNKS stamps (see http.h) were in it; a chunk's delay is
- * the time at which it was read less its stamp, which is of the same clock. One thread, epoll.
+ * the time at which it was read less its stamp, which is of the same clock. With PAUSE_MS a 503 or 429 is no fault: it is
+ * timed on its own, and its connection asks again after so long. One thread, epoll.
  */
 #define _GNU_SOURCE
 #include "http.h"
@@ -20,14 +22,14 @@
 #define PATIENCE_NS 30000000000ull /* for what is under way at the end */
 #define HEAD_ROOM 16384
 
-enum state { UNOPENED, SENDING, HEAD, SIZED_BODY, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, CLOSED };
+enum state { UNOPENED, SENDING, HEAD, SIZED_BODY, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, PAUSED, CLOSED };
 
 struct connection {
-    int fd, status, stamp_matched, must_close;
+    int fd, status, stamp_matched, must_close, is_refused;
     enum state state;
     size_t sent, head_size, left, line_size;
     long requests, stamps;
-    uint64_t began_ns, first_ns, opens_ns, stamp;
+    uint64_t began_ns, first_ns, resumes_ns, stamp;
     char head[HEAD_ROOM];
 };
 
@@ -36,13 +38,13 @@ struct samples {
     size_t count, room;
 };
 
-static struct samples latency, first_token, chunk_delay;
+static struct samples latency, first_token, chunk_delay, refusal;
 static int poller;
 static uint16_t port;
 static char *request;
 static size_t request_size;
-static long requests_each, expected_chunks, errors, finished, chunks, active;
-static uint64_t deadline_ns;
+static long requests_each, expected_chunks, errors, finished, refused, chunks, active;
+static uint64_t deadline_ns, pause_ns;
 static char first_error[400];
 
 static void record(struct samples *s, uint64_t ns) {
@@ -96,6 +98,7 @@ static void begin(struct connection *c) {
     c->state = SENDING;
     c->sent = c->head_size = 0;
     c->stamps = c->stamp_matched = 0;
+    c->is_refused = 0;
     c->first_ns = 0;
     c->began_ns = now_ns();
     send_request(c);
@@ -113,10 +116,20 @@ static void open_connection(struct connection *c) {
     begin(c);
 }
 
+static void again(struct connection *c) {
+    if (c->fd < 0)
+        open_connection(c);
+    else
+        begin(c);
+}
+
 static void finish(struct connection *c) {
     uint64_t now = now_ns();
     c->requests++;
-    if (c->stamps != expected_chunks) {
+    if (c->is_refused) {
+        refused++;
+        record(&refusal, now - c->began_ns);
+    } else if (c->stamps != expected_chunks) {
         char count[60];
         failed("chunks in an answer:", count, (size_t)snprintf(count, sizeof count, "%ld", c->stamps));
     } else {
@@ -127,11 +140,17 @@ static void finish(struct connection *c) {
     }
     if (is_over(c)) {
         leave(c);
-    } else if (c->must_close) {
+        return;
+    }
+    if (c->must_close) {
         close(c->fd);
-        open_connection(c);
+        c->fd = -1;
+    }
+    if (c->is_refused) {
+        c->state = PAUSED;
+        c->resumes_ns = now + pause_ns;
     } else {
-        begin(c);
+        again(c);
     }
 }
 
@@ -159,7 +178,8 @@ static void scan(struct connection *c, const char *bytes, size_t size, uint64_t 
 static int take_head(struct connection *c) {
     const char *value;
     c->status = c->head_size > 12 ? atoi(c->head + 9) : 0;
-    if (c->status != 200) {
+    c->is_refused = pause_ns && (c->status == 503 || c->status == 429);
+    if (c->status != 200 && !c->is_refused) {
         failed("answer:", c->head, c->head_size);
         leave(c);
         return 0;
@@ -288,8 +308,8 @@ static void read_request(const char *path) {
 
 int main(int count, char **arguments) {
     static struct epoll_event events[512];
-    if (count != 8) {
-        fprintf(stderr, "usage: load PORT REQUEST_FILE CONNECTIONS SECONDS REQUESTS_EACH RAMP_MS CHUNKS\n");
+    if (count != 9) {
+        fprintf(stderr, "usage: load PORT REQUEST_FILE CONNECTIONS SECONDS REQUESTS_EACH RAMP_MS CHUNKS PAUSE_MS\n");
         return 2;
     }
     port = (uint16_t)atoi(arguments[1]);
@@ -298,6 +318,7 @@ int main(int count, char **arguments) {
     requests_each = atol(arguments[5]);
     uint64_t ramp_ns = (uint64_t)atol(arguments[6]) * 1000000;
     expected_chunks = atol(arguments[7]);
+    pause_ns = (uint64_t)atol(arguments[8]) * 1000000;
     struct connection *all = calloc((size_t)connections, sizeof *all);
     poller = epoll_create1(EPOLL_CLOEXEC);
     uint64_t began_ns = now_ns();
@@ -313,18 +334,26 @@ int main(int count, char **arguments) {
             for (long i = 0; i < active; i++) failed("no answer in time", "", 0);
             break;
         }
-        int n = epoll_wait(poller, events, 512, opened < connections ? 1 : 1000);
+        for (long i = 0; pause_ns && i < opened; i++) {
+            if (all[i].state != PAUSED || all[i].resumes_ns > now) continue;
+            if (is_over(&all[i]))
+                leave(&all[i]);
+            else
+                again(&all[i]);
+        }
+        int n = epoll_wait(poller, events, 512, opened < connections || pause_ns ? 1 : 1000);
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
             if (c->state == SENDING && events[i].events & EPOLLOUT) send_request(c);
             if (c->fd >= 0 && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read_from(c);
         }
     }
-    printf("{\"finished\": %ld, \"chunks\": %ld, \"errors\": %ld, \"first_error\": \"%s\", \"seconds\": %.3f", finished,
-           chunks, errors, first_error, (double)(now_ns() - began_ns) / 1e9);
+    printf("{\"finished\": %ld, \"chunks\": %ld, \"refused\": %ld, \"errors\": %ld, \"first_error\": \"%s\", \"seconds\": %.3f",
+           finished, chunks, refused, errors, first_error, (double)(now_ns() - began_ns) / 1e9);
     print_percentiles("latency_ms", &latency);
     print_percentiles("first_token_ms", &first_token);
     print_percentiles("chunk_delay_ms", &chunk_delay);
+    print_percentiles("refusal_ms", &refusal);
     printf("}\n");
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  * The path picks the dialect (OpenAI chat completions, Anthropic Messages, Gemini), and a marker in the prompt
  * the answer, so that it passes through any gateway:
- *   [[bench bytes=1000]]                          a JSON answer of about so many bytes
+ *   [[bench bytes=1000 wait_us=0]]                a JSON answer of about so many bytes, after so long
  *   [[bench chunks=50 gap_us=2000 burst=1]]       a stream: `burst` chunks in one write, every `gap_us`
  * Each chunk's text begins with the stamp of http.h. One thread, epoll, deadlines in a heap.
  */
@@ -22,7 +22,7 @@ enum dialect { OPENAI, ANTHROPIC, GEMINI };
 
 struct connection {
     int fd, dialect, is_streaming, wants_usage, awaits_writable;
-    long chunks, sent, burst;
+    long chunks, sent, burst, bytes;
     uint64_t gap_ns, due_ns;
     size_t heap_at; /* 1-based; 0: not in the heap */
     char *in, *out;
@@ -209,6 +209,12 @@ static int flush(struct connection *c) {
 
 /* The chunks that are due. With nothing taken by the peer since last time, none is added. */
 static void continue_stream(struct connection *c) {
+    if (!c->chunks) { /* a JSON answer that had to wait */
+        append_json(c, c->bytes);
+        c->is_streaming = 0;
+        flush(c);
+        return;
+    }
     if (c->out_at == c->out_size) {
         if (!c->sent) append_start(c);
         for (long i = 0; i < c->burst && c->sent < c->chunks; i++, c->sent++) append_chunk(c);
@@ -239,8 +245,16 @@ static void answer(struct connection *c, char *head, char *body, size_t size) {
     const char *marker = memmem(body, size, "[[bench ", 8);
     if (!marker) marker = "[[bench ]]";
     c->chunks = parameter(marker, " chunks=", 0);
+    c->bytes = parameter(marker, " bytes=", 1000);
+    uint64_t wait_ns = (uint64_t)parameter(marker, " wait_us=", 0) * 1000;
+    if (!c->chunks && wait_ns) {
+        c->is_streaming = 1;
+        c->due_ns = now_ns() + wait_ns;
+        schedule(c);
+        return;
+    }
     if (!c->chunks) {
-        append_json(c, parameter(marker, " bytes=", 1000));
+        append_json(c, c->bytes);
         flush(c);
         return;
     }

@@ -9,12 +9,14 @@ from bench.load import LoadFailed, Percentiles, parsed
 TOLD = {
     "finished": 10,
     "chunks": 0,
+    "refused": 0,
     "errors": 0,
     "first_error": "",
     "seconds": 1.5,
     "latency_ms": {"p50": 1, "p95": 2, "p99": 3, "max": 4},
     "first_token_ms": None,
     "chunk_delay_ms": None,
+    "refusal_ms": None,
 }
 
 

@@ -1,5 +1,7 @@
 """The provider and the load generator, compiled and run against each other."""
 
+import asyncio
+import itertools
 import json
 import shutil
 import urllib.request
@@ -72,6 +74,40 @@ def test_a_stream_with_a_chunk_missing_is_a_failure(port: int, folder: Path, mon
 def test_a_server_that_is_not_there_is_a_failure(folder: Path) -> None:
     with pytest.raises(LoadFailed):
         run_load(target(1), SHAPES["json-1"], seconds=0.1, folder=folder)
+
+
+def test_a_json_answer_can_be_made_to_wait(port: int, folder: Path) -> None:
+    outcome = run_load(target(port), replace(SHAPES["json-16"], wait_us=50_000), seconds=0.2, folder=folder)
+    assert outcome.latency.p50 >= 50
+
+
+REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\nRetry-After: 1\r\n\r\n{}"
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Every second request of a connection."""
+    for count in itertools.count():
+        try:
+            await reader.readuntil(b"}]}")
+        except asyncio.IncompleteReadError:
+            break
+        writer.write(REFUSAL if count % 2 else ANSWER)
+    writer.close()
+
+
+async def test_refusals_are_timed_on_their_own_and_asked_again_after_a_pause(folder: Path) -> None:
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        shape = replace(SHAPES["json-16"], refused_pause_ms=50)
+        refusing = target(server.sockets[0].getsockname()[1])
+        outcome = await asyncio.to_thread(run_load, refusing, shape, seconds=0.5, folder=folder)
+        with pytest.raises(LoadFailed, match="503"):
+            await asyncio.to_thread(run_load, refusing, SHAPES["json-16"], seconds=0.1, folder=folder)
+    assert outcome.refusal
+    assert 16 <= outcome.refused <= 16 * 11
+    assert outcome.finished >= outcome.refused
 
 
 def test_openais_own_client_reads_its_streams_with_usage(port: int) -> None:
