@@ -61,7 +61,7 @@ SHAPES = {
         Shape("body-1m", "JSON, a body of 1 MB, 4 connections", 4, prompt_bytes=1_000_000),
         Shape("open", "streams open at once, 30 chunks/s each", 300, chunks=1, gap_us=1_000_000 // STREAM_RATE_PER_S,
               requests_each=1, ramp_ms=1000),
-        Shape("stream-1000", "streams open at once", 1000, chunks=1, requests_each=1, ramp_ms=1000),
+        Shape("stream-1000", "streams open at once", 1000, chunks=1, requests_each=1, ramp_ms=4000),
         Shape("idle", "streams open at once, silent between two chunks", 1000, chunks=2, requests_each=1),
         Shape("overload", "JSON, 5 times what is taken at once: 200 connections, answers after 250 ms", 200,
               wait_us=250_000, refused_pause_ms=250),
@@ -87,9 +87,9 @@ def sized(shape: Shape, *, seconds: float, streams: int, idle_streams: int) -> S
 
 
 def at_rate(shape: Shape, chunks_per_s: float, *, seconds: float) -> Shape:
-    """One stream on each connection, of `chunks_per_s` for `seconds`."""
+    """One stream on each connection, of `chunks_per_s`: all are open for `seconds`."""
     title = f"{shape.connections:,} streams open at once, {chunks_per_s:g} chunks/s each"
-    chunks = max(1, round(seconds * chunks_per_s))
+    chunks = max(1, round((seconds + shape.ramp_ms / 1e3) * chunks_per_s))
     return replace(shape, title=title, chunks=chunks, gap_us=round(1e6 / chunks_per_s), requests_each=1)
 
 
