@@ -41,3 +41,10 @@ def test_a_request_carries_its_headers_and_the_length_of_its_body() -> None:
         b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1:80\r\nContent-Type: application/json\r\n"
         b"Authorization: Bearer k\r\nContent-Length: 2\r\n\r\n{}"
     )
+
+
+def test_a_thousand_streams_are_all_open_for_as_long_as_the_measurement() -> None:
+    shape = sized(SHAPES["stream-1000"], seconds=4, streams=1, idle_streams=1)
+    lasts_s = shape.chunks * shape.gap_us / 1e6
+    assert (shape.connections, shape.requests_each, shape.title[:5]) == (1000, 1, "1,000")
+    assert round(lasts_s - shape.ramp_ms / 1e3) == 4
