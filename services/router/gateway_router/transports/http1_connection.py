@@ -11,7 +11,8 @@ from typing import cast
 import httptools
 
 MAX_HEAD_BYTES = 64 * 1024
-HIGH_WATER_BYTES = 256 * 1024
+HIGH_WATER_BYTES = 64 * 1024
+"""Beyond what one read brings (uvloop: up to 256 KB). A stream whose client does not read holds it twice over."""
 _LARGE_WRITE_BYTES = 256 * 1024
 
 
