@@ -13,6 +13,7 @@ import uvloop
 
 from gateway_router import metrics
 from gateway_router.calls import ChatCalls
+from gateway_router.egress import EgressGuard
 from gateway_router.hop_operations import operations
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import cost_map, guess_provider
@@ -94,7 +95,8 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
         drains_abandoned=settings.abandoned_stream == "drain",
     )
     timeouts = {"connect_timeout_s": settings.connect_timeout_s, "call_timeout_s": limits.call_s}
-    async with open_speeches(**timeouts, http_client=settings.provider_client) as speeches:
+    guard = EgressGuard(settings.egress_allow_hosts)
+    async with open_speeches(guard, **timeouts, http_client=settings.provider_client) as speeches:
         yield ChatCalls(registered_providers(settings), speeches, metering.journal, limits, guess_provider)
 
 

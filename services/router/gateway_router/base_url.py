@@ -2,24 +2,16 @@
 
 https only, no userinfo, ASCII, no private address; what the operator lists in EGRESS_ALLOW_HOSTS as an
 exact `host:port` may also be plain http or private. Names are not resolved here: that is the
-connector's business, at the moment of the connection.
+guard's business, at the moment of the connection (egress.py).
 """
 
 import ipaddress
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
+from gateway_router.public_address import is_public
+
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-_NOT_FOR_PROVIDERS = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
-        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        *("::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23"),
-        *("2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
-    )
-)
 
 
 class BaseUrlRefused(ValueError):
@@ -74,5 +66,5 @@ def _check_public(parts: SplitResult) -> None:
         if host.replace(".", "").isdigit() or host.startswith("0x"):
             raise BaseUrlRefused("its address has an unusual notation") from None
         return
-    if not address.is_global or any(address in network for network in _NOT_FOR_PROVIDERS):
+    if not is_public(address):
         raise BaseUrlRefused("it is not a public address" + hint)

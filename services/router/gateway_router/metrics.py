@@ -31,6 +31,9 @@ OPEN_CALLS = Gauge(
 REFUSED = Counter(
     "gateway_router_calls_refused", "Calls that no provider was asked for, by the error's code.", ["code"]
 )
+EGRESS_REFUSED = Counter(
+    "gateway_router_egress_refused", "Connections not made because the address is none where a provider may be."
+)
 CERT_EXPIRY = Gauge(
     "gateway_router_cert_expiry_seconds",
     "When this router's certificate ends, Unix time.",

@@ -8,6 +8,7 @@ from gateway_router.dialects.anthropic import AnthropicTranslation
 from gateway_router.dialects.gemini import GeminiTranslation
 from gateway_router.dialects.litellm_wire import LitellmTranslation
 from gateway_router.dialects.openai_wire import OpenAiTranslation
+from gateway_router.egress import EgressGuard
 from gateway_router.providers import Wire
 from gateway_router.transports.http import HttpTransport
 from gateway_router.transports.http1 import Http1Transport
@@ -16,10 +17,10 @@ from gateway_router.transports.litellm_client import LitellmTransport
 
 @asynccontextmanager
 async def open_speeches(
-    *, connect_timeout_s: float, call_timeout_s: float, http_client: str = "http1"
+    guard: EgressGuard, *, connect_timeout_s: float, call_timeout_s: float, http_client: str = "http1"
 ) -> AsyncIterator[Mapping[Wire, Speech]]:
     """`http_client`: `http1`, our own lean one, or `aiohttp`."""
-    http = (HttpTransport if http_client == "aiohttp" else Http1Transport)(connect_timeout_s=connect_timeout_s)
+    http = (HttpTransport if http_client == "aiohttp" else Http1Transport)(guard, connect_timeout_s=connect_timeout_s)
     through_litellm = LitellmTransport(call_timeout_s=call_timeout_s)
     try:
         yield {

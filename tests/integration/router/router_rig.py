@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from gateway_router.calls import ChatCalls
+from gateway_router.egress import EgressGuard
 from gateway_router.hop_operations import operations
 from gateway_router.journal import Journal
 from gateway_router.journal.frame import FrameKind, decode
@@ -28,6 +29,7 @@ from gateway_shared.settings import Secret
 from gateway_shared.tls import client_context, server_context
 from gateway_shared.usage_event import UsageEvent
 from gateway_simulator.app import simulator_app, simulator_runner
+from tests.integration.router.loopback import LOOPBACK
 from tests.recordings import Received
 from tests.servers import Certificates
 
@@ -105,7 +107,7 @@ async def open_rig(
 ) -> AsyncIterator[RouterRig]:
     limits = limits or CallLimits(call_s=20, first_byte_s=10, silence_s=10)
     journal = Journal.open(folder / "journal", instance="test")
-    async with open_speeches(connect_timeout_s=2, call_timeout_s=limits.call_s) as speeches:
+    async with open_speeches(EgressGuard(LOOPBACK), connect_timeout_s=2, call_timeout_s=limits.call_s) as speeches:
         calls = ChatCalls(providers, speeches, journal, limits, guess_provider)
         served = operations(calls, model_list(cost_map(), providers.values()))
         tls = server_context(certificates.files("router"))

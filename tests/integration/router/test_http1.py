@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway_router.dialects.dialect import UpstreamRequest
+from gateway_router.egress import EgressGuard
 from gateway_router.providers import Provider
 from gateway_router.transports.http import HttpResponse
 from gateway_router.transports.http1 import Http1Response, Http1Transport
 from gateway_router.transports.http1_connection import HIGH_WATER_BYTES, MAX_HEAD_BYTES
 from gateway_router.transports.transport import UpstreamCut, UpstreamNotReached
 from gateway_shared.settings import Secret
+from tests.integration.router.loopback import LOOPBACK
 
 PROVIDER = Provider("openai", "openai", "", Secret("sk-1"), "openai", "openai", "openai")
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -85,7 +87,7 @@ async def listening(script: Script) -> AsyncIterator[int]:
 async def serving(server: Server) -> AsyncIterator[Http1Transport]:
     async with listening(server.serve) as port:
         server.url = f"http://127.0.0.1:{port}/v1/chat/completions"
-        transport = Http1Transport(connect_timeout_s=2)
+        transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
         try:
             yield transport
         finally:
@@ -194,7 +196,7 @@ async def test_an_answer_that_is_cut_or_malformed_is_an_error(answer: bytes) -> 
 
 
 async def test_nothing_listens_or_the_name_is_unknown() -> None:
-    transport = Http1Transport(connect_timeout_s=2)
+    transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
     for url in ("http://127.0.0.1:1/", "http://no-such-host.invalid/", "ftp://x/"):
         with pytest.raises(UpstreamNotReached):
             async with transport.open(UpstreamRequest(url, {}, b""), PROVIDER):
@@ -230,7 +232,7 @@ async def test_a_refusal_that_does_not_wait_for_the_body_is_the_answer() -> None
         await asyncio.Event().wait()  # and reads no more
 
     async with listening(refuse) as port:
-        transport = Http1Transport(connect_timeout_s=2)
+        transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
         request = UpstreamRequest(f"http://127.0.0.1:{port}/", {}, bytes(30_000_000))
         for _ in range(2):
             async with asyncio.timeout(5), transport.open(request, PROVIDER) as response:
@@ -267,7 +269,7 @@ async def test_an_answer_with_something_behind_it_is_never_taken_for_its_beginni
         await reader.read()
 
     async with listening(go_on) as port:
-        transport = Http1Transport(connect_timeout_s=2)
+        transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
         request = UpstreamRequest(f"http://127.0.0.1:{port}/", {}, b"")
         async with asyncio.timeout(5), transport.open(request, PROVIDER) as response:
             garbage.set()
@@ -295,7 +297,7 @@ async def test_an_unread_answer_stops_the_provider() -> None:
         stop.set()
 
     async with listening(flood) as port:
-        transport = Http1Transport(connect_timeout_s=2)
+        transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
         request = UpstreamRequest(f"http://127.0.0.1:{port}/", {}, b"")
         async with transport.open(request, PROVIDER) as response:
             await asyncio.wait_for(stop.wait(), 20)
@@ -305,7 +307,7 @@ async def test_an_unread_answer_stops_the_provider() -> None:
 
 
 async def test_a_server_of_another_authority_is_not_reached() -> None:
-    transport = Http1Transport(connect_timeout_s=2)
+    transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
     server = Server()
     async with serving(server) as _:
         with pytest.raises(UpstreamNotReached):

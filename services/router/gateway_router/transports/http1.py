@@ -7,6 +7,7 @@ taken it.
 """
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway_router.dialects.dialect import UpstreamRequest
+from gateway_router.egress import EgressGuard
 from gateway_router.providers import Provider
 from gateway_router.transports.http1_connection import ConnectionBroken, Http1Connection
 from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
@@ -29,7 +31,8 @@ Origin = tuple[str, str, int]
 
 
 class Http1Transport:
-    def __init__(self, *, connect_timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, guard: EgressGuard, *, connect_timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+        self._guard = guard
         self._connect_timeout_s = connect_timeout_s
         self._tls = tls or provider_tls()
         self._idle: dict[Origin, list[tuple[Http1Connection, float]]] = {}
@@ -72,14 +75,22 @@ class Http1Transport:
 
     async def _connect(self, origin: Origin) -> Http1Connection:
         scheme, host, port = origin
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    Http1Connection, host, port, ssl=self._tls if scheme == "https" else None
-                )
+                connected = await self._guard.connect(host, port)
+                return await self._speak(connected, host if scheme == "https" else None)
         except (OSError, TimeoutError) as error:
             raise UpstreamNotReached(type(error).__name__) from error
+
+    async def _speak(self, connected: socket.socket, tls_host: str | None) -> Http1Connection:
+        try:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Http1Connection, sock=connected, ssl=self._tls if tls_host else None, server_hostname=tls_host
+            )
+        except BaseException:
+            connected.close()
+            raise
         return connection
 
 
