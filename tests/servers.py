@@ -173,6 +173,12 @@ class Postgres(RunningServer):
     def port(self) -> int:
         return self._server.port
 
+    def kill(self) -> None:
+        """SIGKILL; gone are its own processes too, whose shared memory would keep it from starting again."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split() if self.is_running else []
+        super().kill()
+        wait_until(lambda: not any(map(_is_alive, children)), what="the end of Postgres' own processes")
+
     def wipe(self) -> None:
         """A new cluster in place of the one that is down."""
         shutil.rmtree(self._server.data)
@@ -183,6 +189,13 @@ class Postgres(RunningServer):
 
     def tls_files(self, role: str) -> TlsFiles:
         return self._certificates.files(role)
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class RabbitMq(RunningServer):
