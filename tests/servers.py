@@ -169,12 +169,6 @@ class Postgres(RunningServer):
         self._certificates = certificates
         super().__init__("Postgres", self._server.command, self._server.is_ready, folder.with_suffix(".log"))
 
-    def kill(self) -> None:
-        """SIGKILL to the first process; the others see that and end, without which it cannot be started again."""
-        others = [Path("/proc", pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
-        super().kill()
-        wait_until(lambda: not any(other.exists() for other in others), what="the end of Postgres' other processes")
-
     @property
     def port(self) -> int:
         return self._server.port
