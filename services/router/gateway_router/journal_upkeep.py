@@ -77,7 +77,10 @@ class JournalUpkeep:
         drained = asyncio.ensure_future(self._publisher.drained())
         await asyncio.wait({drained}, timeout=timeout_s)
         drained.cancel()
-        await self.save_cursors()
+        try:
+            await self.save_cursors()
+        except OSError as error:
+            canonical_log.exception("cursors not saved", error)  # what they do not know is published again
 
     def release(self) -> None:
         """Gives up all locks; what is not published is adopted by the next process."""

@@ -163,7 +163,8 @@ class Journal:
         self._commits.stop()
         await asyncio.to_thread(self._commits.join)
         self._writer.close()
-        self._reserve.give_back()
+        if not self.failed.done():  # on a disk that fails nothing can be removed either
+            self._reserve.give_back()
 
     def _append(self, kind: FrameKind, sequence: int, payload: bytes) -> None:
         if self._closing or self.failed.done():
