@@ -32,6 +32,9 @@ _WITHOUT_FSYNC = {"fsync": "off"}
 """A killed process loses nothing without it: only a crash of the machine would."""
 
 STOP_TIMEOUT_S = 20.0
+SETTLED_S = 2.0
+"""RabbitMQ 3.10 killed within half a second of declaring a quorum queue has it without a leader for good
+(docs/operations.md): a test that kills it lets it settle first."""
 
 
 def free_ports(count: int) -> list[int]:

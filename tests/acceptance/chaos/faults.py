@@ -17,7 +17,7 @@ from tests.acceptance.chaos.keeper import Keeper
 from tests.acceptance.faulty_proxy import FaultyProxy
 from tests.acceptance.owned_stack import OwnedStack
 from tests.broker import channel_of
-from tests.servers import wait_until
+from tests.servers import SETTLED_S, wait_until
 
 SERVERS = ("broker", "database")
 """Parts that others' faults need; services are left to come up by themselves."""
@@ -112,6 +112,12 @@ async def _delete_queue(site: Site, chance: random.Random) -> None:
     await asyncio.to_thread(wait_until, lambda: messages_held(broker) < FEW_MESSAGES, what="a queue that is consumed")
     async with channel_of(broker, "billing") as channel:
         await channel.queue_delete(LEDGER_QUEUE)
+
+    def is_consumed() -> bool:
+        return f"{LEDGER_QUEUE}\t1" in broker.control("-q", "list_queues", "name", "consumers")
+
+    await asyncio.to_thread(wait_until, is_consumed, what="the queue declared and consumed again")
+    await asyncio.sleep(SETTLED_S)
 
 
 async def _delete_binding(site: Site, chance: random.Random) -> None:
