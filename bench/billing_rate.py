@@ -41,7 +41,7 @@ TRICKLE_MESSAGE = 2
 LOOK_INTERVAL_S = 0.02
 INSERTED = 'gateway_billing_events_total{result="inserted"}'
 DUPLICATE = 'gateway_billing_events_total{result="duplicate"}'
-OVERRIDES = Path(__file__).parents[1] / "deploy" / "prices" / "overrides.json"
+PRICES = Path(__file__).parents[1] / "deploy" / "prices"
 COUNT = """
 SELECT count(*) AS rows, count(DISTINCT sequence) AS sequences,
     (SELECT count(*) FROM billing.rating AS r JOIN billing.event AS e USING (event_id) WHERE e.producer = $1) AS ratings
@@ -75,9 +75,9 @@ def stack() -> Iterator[Stack]:
         rabbitmq.start()
         _command(environment(certificates, postgres, "operator"), "migrate")
         export_prices(folder / "litellm.json")
-        _command(
-            environment(certificates, postgres, "billing"), "import-prices", f"{folder}/litellm.json", str(OVERRIDES)
-        )
+        as_billing = environment(certificates, postgres, "billing")
+        _command(as_billing, "import-prices", f"{folder}/litellm.json", f"{PRICES}/overrides.json")
+        _command(as_billing, "import-tariffs", f"{PRICES}/tariffs.json")
         billing.start()
         billing.wait_ready()
         billing.stop()

@@ -22,9 +22,12 @@ class Books:
         return self.prices.newest, self.tariffs.newest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ratings:
-    """What an event costs us and what its tenant is charged; `why` says what is missing where one is None."""
+    """What an event costs us and what its tenant is charged; `why` says what is missing where one is None.
+
+    A value; not `frozen`, for speed.
+    """
 
     cost: Rating | None
     charge: Rating | None

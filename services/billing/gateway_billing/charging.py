@@ -66,7 +66,7 @@ def policy_for(status: str, usage_source: str, policies: Policies) -> tuple[Poli
         applicable.append((policies.unknown, "end or usage not known"))
     elif usage_source == "estimated":
         applicable.append((policies.estimated, "tokens estimated"))
-    return min(applicable, key=lambda one: POLICIES.index(one[0]), default=("full", ""))
+    return min(applicable, key=lambda one: POLICIES.index(one[0])) if applicable else ("full", "")
 
 
 def charge_nano_usd(tokens: TokenCounts, service_tier: str | None, rule: TariffRule, cost_rates: Rates | None) -> int:

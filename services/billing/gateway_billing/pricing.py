@@ -12,8 +12,7 @@ The rules, each chosen so that a gap in the price book is told rather than guess
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from gateway_shared.usage_event import TokenCounts
 
@@ -42,9 +41,8 @@ class Unpriced(Exception):
     """No amount can be stated; the text says which rate is missing."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RateKey:
-    """What a rate is for; `context_above_tokens` 0 is for any request."""
+class RateKey(NamedTuple):
+    """What a rate is for; `context_above_tokens` 0 is for any request. A tuple, since every rating looks several up."""
 
     kind: TokenKind
     service_tier: str = STANDARD_TIER
@@ -102,7 +100,7 @@ def disjoint_parts(tokens: TokenCounts) -> dict[TokenKind, int]:
 
 def threshold_of(input_tokens: int, rates: Rates) -> int:
     """The highest threshold of the model, in whatever tier, that the input exceeds."""
-    return max((key.context_above_tokens for key in rates if key.context_above_tokens < input_tokens), default=0)
+    return max([above for _, _, above in rates if above < input_tokens], default=0)
 
 
 def rate_of(kind: TokenKind, tier: str, threshold: int, rates: Rates) -> int:

@@ -14,9 +14,9 @@ _NOTHING_TO_RATE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
-    """The part of an event that decides its amounts."""
+    """The part of an event that decides its amounts. A value; not `frozen`, as a UsageEvent is not."""
 
     price_provider: str
     model_served: str | None
@@ -24,15 +24,15 @@ class Usage:
     service_tier: str | None
     started_at: datetime
     usage_source: str
-    tokens: TokenCounts
     status: str
     channel: str
     plan_id: str
+    tokens: TokenCounts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rating:
-    """A version is None where it was not needed, which `reason` explains."""
+    """A version is None where it was not needed, which `reason` explains. A value; not `frozen`, for speed."""
 
     nano_usd: int
     price_version: int | None

@@ -11,8 +11,10 @@ from gateway_billing.books import Ratings
 from gateway_billing.database import Connection, columns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RatedEvent:
+    """A value; not `frozen`, for speed."""
+
     event_id: UUID | str
     tenant_id: str
     started_at: datetime
@@ -36,7 +38,7 @@ async def insert_ratings(
         rated = [one for one in rated if month_of(one.started_at) > closed_month]
     rows = [row for one in rated for row in _rows(one)]
     if rows:
-        await connection.execute(statements.INSERT_RATINGS, *columns(rows))
+        await connection.execute(statements.INSERT_RATINGS, rows)
     late_rows = [(*row, month_of(one.started_at)) for one in late for row in _rows(one)]
     if late_rows:
         await connection.execute(statements.INSERT_LATE_RATINGS, *columns(late_rows), cause)
@@ -48,6 +50,7 @@ def month_of(moment: datetime) -> date:
 
 
 def _rows(one: RatedEvent) -> Iterator[tuple[object, ...]]:
+    """As billing.rating_row."""
     for kind, rating in (("cost", one.ratings.cost), ("charge", one.ratings.charge)):
         if rating is not None:
             yield (

@@ -86,8 +86,7 @@ class ReceivedEvent:
     @property
     def usage(self) -> Usage:
         """What decides its amounts."""
-        values = dict(zip(_USAGE_COLUMNS, _usage_values(self.row), strict=True))
-        return Usage(**values, tokens=TokenCounts(*self.row[_FIRST_TOKENS:]))
+        return Usage(*_usage_values(self.row), TokenCounts(*self.row[_FIRST_TOKENS:]))
 
 
 def read_event(line: bytes) -> ReceivedEvent:

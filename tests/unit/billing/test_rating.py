@@ -27,10 +27,10 @@ USAGE = Usage(
     None,
     AT,
     "provider",
-    TokenCounts(input_tokens=9, output_tokens=20),
     "settled",
     "standard",
     "standard",
+    TokenCounts(input_tokens=9, output_tokens=20),
 )
 NO_TOKENS = TokenCounts()
 
