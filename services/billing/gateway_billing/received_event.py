@@ -43,7 +43,8 @@ _TENANT, _PRODUCER, _SEQUENCE = _PLACES["tenant_id"], _PLACES["producer"], _PLAC
 _STARTED, _DURATION = _PLACES["started_at"], _PLACES["duration_us"]
 _USAGE_SOURCE, _END_USER = _PLACES["usage_source"], _PLACES["end_user"]
 _FIRST_TOKENS = len(EVENT_COLUMNS) - len(_TOKEN_COLUMNS)
-_USAGE_COLUMNS = tuple(one.name for one in fields(Usage) if one.name != "tokens")
+*_USAGE_COLUMNS, _LAST_OF_USAGE = (one.name for one in fields(Usage))
+assert _LAST_OF_USAGE == "tokens", "the others are taken from the row in their order"
 _usage_values = itemgetter(*(_PLACES[name] for name in _USAGE_COLUMNS))
 
 
@@ -86,7 +87,8 @@ class ReceivedEvent:
     @property
     def usage(self) -> Usage:
         """What decides its amounts."""
-        return Usage(*_usage_values(self.row), TokenCounts(*self.row[_FIRST_TOKENS:]))
+        tokens = TokenCounts(*self.row[_FIRST_TOKENS:])
+        return Usage(*(*_usage_values(self.row), tokens))
 
 
 def read_event(line: bytes) -> ReceivedEvent:
