@@ -97,11 +97,12 @@ class Gateway:
         return max(_peak_bytes(pid) for pid in children_of(self.router.pid))
 
 
-@pytest.fixture(scope="module")
-def gateway(stack: Stack) -> Iterator[Gateway]:
+@pytest.fixture(scope="module", params=["http1", pytest.param("aiohttp", marks=pytest.mark.long)])
+def gateway(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Gateway]:
     settings = {
         "REQUESTS_PER_MINUTE": "600000",
         "CONCURRENT_REQUESTS": "500",
+        "PROVIDER_CLIENT": request.param,
         "PROVIDER_FIRST_BYTE_TIMEOUT_S": "1",
         "PROVIDER_SILENCE_TIMEOUT_S": "1",
         "PROVIDER_CALL_TIMEOUT_S": "4",
