@@ -4,9 +4,14 @@ import asyncio
 import json
 from typing import Any
 
+from aio_pika.abc import AbstractIncomingMessage
+
 from gateway_shared import broker
 from gateway_shared.topology import LEDGER_QUEUE
 from tests.servers import RabbitMq
+
+FRONT = 600
+"""More than a consumer is given at once (its prefetch)."""
 
 
 def messages_held(server: RabbitMq) -> int:
@@ -34,14 +39,26 @@ def set_consumer_timeout(server: RabbitMq, milliseconds: int) -> None:
 
 
 async def delivery_counts(server: RabbitMq) -> list[int]:
-    """How often each waiting message was given back before; looking gives it back once more."""
+    """How often each of the first waiting messages, at most FRONT, was given back before; looking does so once more.
+
+    Those that were given back stand in front.
+    """
     connection = await broker.connect(server.url, server.tls_files("billing"), name="test")
-    async with connection:
+    async with connection, asyncio.timeout(10):
         channel = await connection.channel(publisher_confirms=False)
-        queue = await channel.get_queue(LEDGER_QUEUE, ensure=False)
+        await channel.set_qos(prefetch_count=FRONT)
+        queue = await channel.declare_queue(LEDGER_QUEUE, passive=True)
+        waiting = min(FRONT, queue.declaration_result.message_count or 0)
         counts: list[int] = []
-        while (message := await queue.get(fail=False)) is not None:
+        all_here = asyncio.Event()
+
+        async def look(message: AbstractIncomingMessage) -> None:
             counts.append(_count(message.headers))
+            if len(counts) >= waiting:
+                all_here.set()
+
+        await queue.consume(look)
+        await all_here.wait()
     return counts
 
 

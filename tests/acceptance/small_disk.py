@@ -33,20 +33,23 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(folder: Path, size_mib: int) -> Iterator[SmallDisk]:
-    """`folder` and what is in it, which nobody may have open when the block begins and when it ends."""
+def small_disk(folder: Path, room_mib: int) -> Iterator[SmallDisk]:
+    """`folder` with what is in it and some room, for the block, before and after which nobody may have it open."""
+    size_kib = int(subprocess.run(["du", "-sk", folder], check=True, capture_output=True).stdout.split()[0])
     kept = folder.with_name(f"{folder.name}.kept")
     folder.rename(kept)
     folder.mkdir()
     try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", folder], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size_kib + room_mib * 1024}k", "tmpfs", folder], check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         folder.rmdir()
         kept.rename(folder)
         pytest.skip("no file system can be mounted here: it takes root, and the right to mount")
+    _copy(kept, folder)
     disk = SmallDisk(folder)
     try:
-        _copy(kept, folder)
         yield disk
     finally:
         disk.free()

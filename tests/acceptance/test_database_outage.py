@@ -95,6 +95,7 @@ async def locked(owned: OwnedStack) -> AsyncIterator[None]:
     connection = await asyncpg.connect(owned.run["postgres_owner_dsn"])
     try:
         async with connection.transaction():
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             await connection.execute("LOCK TABLE billing.event IN ACCESS EXCLUSIVE MODE")
             yield
     finally:
