@@ -35,20 +35,25 @@ class SmallDisk:
 @contextmanager
 def small_disk(folder: Path, room_mib: int) -> Iterator[SmallDisk]:
     """`folder` with what is in it and some room, for the block, before and after which nobody may have it open."""
-    size_kib = int(subprocess.run(["du", "-sk", folder], check=True, capture_output=True).stdout.split()[0])
+    taken_kib = int(subprocess.run(["du", "-sk", folder], check=True, capture_output=True).stdout.split()[0])
+    size = f"size={taken_kib + room_mib * 1024}k"
     kept = folder.with_name(f"{folder.name}.kept")
     folder.rename(kept)
     folder.mkdir()
     try:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size_kib + room_mib * 1024}k", "tmpfs", folder], check=True
-        )
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True)
     except (OSError, subprocess.CalledProcessError):
         folder.rmdir()
         kept.rename(folder)
         pytest.skip("no file system can be mounted here: it takes root, and the right to mount")
-    _copy(kept, folder)
     disk = SmallDisk(folder)
+    try:
+        _copy(kept, folder)
+    except subprocess.CalledProcessError:
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+        kept.rename(folder)
+        raise
     try:
         yield disk
     finally:
