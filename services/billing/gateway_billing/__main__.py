@@ -8,13 +8,16 @@ import uvloop
 
 from gateway_billing import (
     app,
+    close_month_command,
     database_command,
     erase_command,
     import_commands,
     migrate_command,
     month_export,
+    price_commands,
     quarantine_commands,
     reconcile_command,
+    rerate_command,
     retention_command,
 )
 from gateway_billing.book_file import BookFileInvalid
@@ -24,6 +27,9 @@ from gateway_shared.settings import SettingsInvalid, read_settings
 
 _COMMANDS = (
     import_commands,
+    price_commands,
+    rerate_command,
+    close_month_command,
     quarantine_commands,
     reconcile_command,
     month_export,

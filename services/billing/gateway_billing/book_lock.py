@@ -32,8 +32,10 @@ async def read_books(connection: Connection, books: Books) -> date | None:
 
 
 @asynccontextmanager
-async def changing_books(pool: Pool) -> AsyncIterator[tuple[Connection, datetime]]:
+async def changing_books(
+    pool: Pool, *, timeout_s: float = BULK_TIMEOUT_S
+) -> AsyncIterator[tuple[Connection, datetime]]:
     """A transaction that holds the books alone, and the time from which on it does. Raises DatabaseAway."""
-    async with borrowed(pool, timeout_s=BULK_TIMEOUT_S) as connection, connection.transaction():
-        changed_at: datetime = await connection.fetchval(statements.CHANGE_BOOKS, timeout=BULK_TIMEOUT_S)
+    async with borrowed(pool, timeout_s=timeout_s) as connection, connection.transaction():
+        changed_at: datetime = await connection.fetchval(statements.CHANGE_BOOKS, timeout=timeout_s)
         yield connection, changed_at

@@ -1,11 +1,13 @@
 """`import-prices` and `import-tariffs`: files into the books, and what they make ratable is rated."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from gateway_billing import price_store, tariff_store
+from gateway_billing import price_checks, price_store, tariff_store
 from gateway_billing.book_file import BookFileInvalid
 from gateway_billing.book_keeper import load_books
 from gateway_billing.book_lock import BooksOutdated
@@ -20,6 +22,9 @@ _File = TypeVar("_File", PriceFile, TariffFile)
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     prices = commands.add_parser("import-prices", help="import price files; the same content again is nothing")
     prices.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    prices.add_argument(
+        "--strict", action="store_true", help="import nothing where there is a warning, for example of a missing rate"
+    )
     prices.set_defaults(act=import_prices)
     tariffs = commands.add_parser("import-tariffs", help="import tariff files; the same content again is nothing")
     tariffs.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -27,8 +32,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 async def import_prices(pool: Pool, options: argparse.Namespace) -> int:
-    """Reads all files before it writes any. Raises BookFileInvalid."""
-    for path, file in _read(options.files, parse_price_file):
+    """Reads and checks all files before it writes any. Raises BookFileInvalid."""
+    files = _read(options.files, parse_price_file)
+    warnings = [f"{path}: {warning}" for path, file in files for warning in await _warnings(pool, file)]
+    if warnings and options.strict:
+        raise BookFileInvalid([*warnings, "nothing was imported (--strict)"])
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    for path, file in files:
         version_id = await price_store.import_prices(pool, file)
         what = "already imported" if version_id is None else f"version {version_id}, {len(file.models)} models"
         print(f"{path}: book {file.book}, {file.source_version}: {what}")
@@ -42,6 +53,20 @@ async def import_tariffs(pool: Pool, options: argparse.Namespace) -> int:
         what = "already imported" if version_id is None else f"version {version_id}, {len(file.rules)} rules"
         print(f"{path}: tariffs, {file.source_version}: {what}")
     return await _rate_unrated(pool)
+
+
+async def _warnings(pool: Pool, file: PriceFile) -> list[str]:
+    """None of what is imported already."""
+    if await price_store.is_newest(pool, file):
+        return []
+    now = datetime.now(UTC)
+    book = (await load_books(pool)).prices
+    found = list(price_checks.warnings(file, now=now, used=await price_store.used_kinds(pool), book=book))
+    if file.effective_from is not None and file.effective_from < now:
+        events = await price_store.count_events_since(pool, file.effective_from)
+        if events:
+            found.append(price_checks.warning_of_the_past(file.effective_from, events))
+    return found
 
 
 async def _rate_unrated(pool: Pool) -> int:

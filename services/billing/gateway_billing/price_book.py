@@ -63,6 +63,10 @@ class PriceBook:
     def version_count(self) -> int:
         return len(self._prices)
 
+    @property
+    def providers(self) -> set[str]:
+        return {provider for prices in self._prices.values() for provider, _ in prices}
+
     def find(self, provider: str, model_served: str | None, model_upstream: str, *, at: datetime) -> FoundPrice | None:
         return self._found(provider, model_served, model_upstream, bisect_right(self._starts, at))
 

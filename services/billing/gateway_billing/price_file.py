@@ -11,7 +11,7 @@ which they count, then by kind of token. A rate of 0 needs `"free": true`: elsew
 that nobody filled it in. Without `effective_from` the rates count from the import on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -77,6 +77,30 @@ def parse_price_file(data: bytes) -> PriceFile:
         models=models,
         content_sha256=content_sha256(content),
     )
+
+
+def price_content(version: Mapping[str, Any], effective_from: datetime, models: Iterable[ModelPrice]) -> dict[str, Any]:
+    """A file of this format. `version` has its book, precedence, source, source_version and source_sha256."""
+    return {
+        "format": FORMAT,
+        **{name: version[name] for name in ("book", "precedence", "source", "source_version", "source_sha256")},
+        "effective_from": effective_from.isoformat(),
+        "models": [_model_content(price) for price in models],
+    }
+
+
+def _model_content(price: ModelPrice) -> dict[str, Any]:
+    tiers: dict[str, dict[str, dict[str, int]]] = {}
+    for key, rate in sorted(price.rates.items(), key=lambda item: item[0].sort_key):
+        tiers.setdefault(key.service_tier, {}).setdefault(str(key.context_above_tokens), {})[key.kind] = rate
+    content: dict[str, Any] = {"provider": price.provider, "model": price.model, "source": price.source}
+    if price.source_date is not None:
+        content["source_date"] = price.source_date.isoformat()
+    if price.note is not None:
+        content["note"] = price.note
+    if 0 in price.rates.values():
+        content["free"] = True
+    return content | {"rates": tiers}
 
 
 def _models(entries: list[object], problems: list[str]) -> tuple[ModelPrice, ...]:

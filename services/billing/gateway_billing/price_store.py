@@ -1,16 +1,19 @@
 """The price book in Postgres: importing a file, loading the book."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import asyncpg
 
 from gateway_billing import statements
 from gateway_billing.book_lock import changing_books
-from gateway_billing.database import BULK_TIMEOUT_S, Connection, Pool, columns
+from gateway_billing.database import BULK_TIMEOUT_S, Connection, Pool, borrowed, columns
 from gateway_billing.price_book import PriceBook, PriceVersion
-from gateway_billing.price_file import ModelPrice, PriceFile
+from gateway_billing.price_checks import UsedKinds
+from gateway_billing.price_file import ModelPrice, PriceFile, price_content
 from gateway_billing.pricing import RateKey
 
 
@@ -48,6 +51,43 @@ async def load_prices(connection: Connection) -> PriceBook:
         )
         for row in versions
     )
+
+
+async def export_prices(pool: Pool, book: str, *, at: datetime) -> dict[str, Any] | None:
+    """The book's version in force at that time, as the content of a price file; None when there is no such book."""
+    async with borrowed(pool, timeout_s=BULK_TIMEOUT_S) as connection:
+        version = await connection.fetchrow(statements.SELECT_BOOK_VERSION, book, at)
+        if version is None:
+            return None
+        prices = await connection.fetch(statements.SELECT_VERSION_PRICES, version["version_id"])
+    models = [
+        _model_price(provider, model, list(rows))
+        for (provider, model), rows in groupby(prices, key=itemgetter("provider", "model"))
+    ]
+    return price_content(dict(version), version["effective_from"], models)
+
+
+async def used_kinds(pool: Pool) -> list[UsedKinds]:
+    """Of the last 35 days."""
+    async with borrowed(pool, timeout_s=BULK_TIMEOUT_S) as connection:
+        rows = await connection.fetch(statements.SELECT_USED_KINDS, timeout=BULK_TIMEOUT_S)
+    return [
+        UsedKinds(row["price_provider"], row["model_served"], row["model_upstream"], frozenset(row["kinds"]))
+        for row in rows
+    ]
+
+
+async def count_events_since(pool: Pool, begin: datetime) -> int:
+    async with borrowed(pool, timeout_s=BULK_TIMEOUT_S) as connection:
+        count: int = await connection.fetchval(statements.COUNT_EVENTS_SINCE, begin, timeout=BULK_TIMEOUT_S)
+    return count
+
+
+async def is_newest(pool: Pool, file: PriceFile) -> bool:
+    """Whether the book's newest version has this very content."""
+    async with borrowed(pool) as connection:
+        newest = await connection.fetchval(statements.SELECT_NEWEST_CONTENT, file.book)
+    return bool(newest == file.content_sha256)
 
 
 def _price_rows(file: PriceFile) -> Iterator[tuple[object, ...]]:

@@ -48,6 +48,12 @@ class RateKey(NamedTuple):
     service_tier: str = STANDARD_TIER
     context_above_tokens: int = 0
 
+    @property
+    def sort_key(self) -> tuple[bool, str, int, int]:
+        """As people read a price list: the standard tier first, kinds in their order."""
+        is_special = self.service_tier != STANDARD_TIER
+        return is_special, self.service_tier, self.context_above_tokens, TOKEN_KINDS.index(self.kind)
+
 
 Rates = Mapping[RateKey, int]
 """Nano-USD per million tokens."""

@@ -69,3 +69,9 @@ async def month(
     """A tenant's March of 2019, recorded and charged by the running service."""
     env = environment(certificates, ledger_database, "billing")
     return await record_month(ledger_database, rabbitmq_server, env, producer, tmp_path)
+
+
+@pytest.fixture
+def command_env(certificates: Certificates, ledger_database: Postgres) -> dict[str, str]:
+    """For the operator's commands, with the service's own certificate."""
+    return environment(certificates, ledger_database, "billing")
