@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from gateway_router.price_export import export_prices
-from tests.integration.billing.running_billing import RunningBilling, environment, run_command
+from tests.integration.billing.running_billing import RunningBilling, environment, query, run_command
 from tests.integration.billing.statement_month import Month, record_month
 from tests.servers import Certificates, Postgres, RabbitMq
 
@@ -30,6 +30,19 @@ def ledger_database(
     imported = run_command(billing, "import-tariffs", str(TARIFFS))
     assert imported.returncode == 0, imported.stderr
     return postgres_server
+
+
+@pytest.fixture
+async def tidy_ledger(ledger_database: Postgres) -> None:
+    """Without what other tests left in quarantine from nobody and in the default partition: that concerns all."""
+    for statement in (
+        "DELETE FROM billing.quarantine_resolution USING billing.quarantine AS q"
+        " WHERE q.raw_sha256 = quarantine_resolution.raw_sha256 AND q.producer IS NULL",
+        "DELETE FROM billing.quarantine WHERE producer IS NULL",
+        "DELETE FROM billing.event_default",
+        "DELETE FROM billing.rating_default",
+    ):
+        await query(ledger_database, "operator", statement)
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ async def delete_row(database: Postgres, producer: str, sequence: int) -> None:
     )
 
 
+@pytest.mark.usefixtures("tidy_ledger")
 async def test_a_row_deleted_by_hand_is_named_by_the_view_and_by_reconcile_until_it_is_back(
     env: dict[str, str], billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str
 ) -> None:

@@ -22,6 +22,8 @@ from tests.integration.billing.running_billing import (
 from tests.servers import Certificates, Postgres, RabbitMq, wait_until
 from tests.unit.billing.usage_events import event_id, usage_event
 
+pytestmark = pytest.mark.usefixtures("tidy_ledger")
+
 KEEP = ("--keep-months", str((datetime.now(UTC).year - 2019) * 12))
 """Months before 2019 are old here; other tests do not go back that far."""
 
