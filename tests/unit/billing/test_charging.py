@@ -188,7 +188,7 @@ TARIFFS = tariff_book(
     rule("standard", "*", rates={"*": markup(12_000)}, policies=FULL | {"partial": "at_cost", "failed": "free"}),
     rule("langchain", "agents", rates={"*": fixed(10)}),
 )
-USAGE = Usage("openai", "gpt-4o", "gpt-4o", None, AT, "provider", PLAIN, "settled", "standard", "any")
+USAGE = Usage("openai", "gpt-4o", "gpt-4o", None, AT, "provider", "settled", "standard", "any", PLAIN)
 
 
 def charge(usage: Usage, tariffs: TariffBook = TARIFFS) -> Rating | None:
