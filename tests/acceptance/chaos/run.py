@@ -27,7 +27,12 @@ PROVIDER_FAULTS = (
     "cut_after=2", "cut_after=2 cut=close", "cut_after=0", "stall_after=2", "malformed_after=2", "error_after=2",
     "no_usage", "no_done", "headers_ms=800", "split=7",
 )  # fmt: skip
-PATIENCE = {"PROVIDER_FIRST_BYTE_TIMEOUT_S": "10", "PROVIDER_SILENCE_TIMEOUT_S": "10", "DRAIN_S": "3"}
+PATIENCE = {
+    "PROVIDER_FIRST_BYTE_TIMEOUT_S": "10",
+    "PROVIDER_SILENCE_TIMEOUT_S": "10",
+    "PROVIDER_CALL_TIMEOUT_S": "15",
+    "DRAIN_S": "3",
+}
 """The router's: what hangs at a provider ends soon after the last request, and holds up no restart."""
 
 
