@@ -71,7 +71,7 @@ async def test_an_event_without_a_price_is_uncharged_loudly_and_charged_when_its
     assert [row["plan_id"] for row in waiting] == [books.plan]
     assert billing.metric("gateway_billing_uncharged_events_total") >= 1
     assert billing.metric("gateway_billing_uncharged") >= 1
-    assert "1 rated now" in books.import_prices()
+    books.import_prices()  # by this command or, if it is quicker, by the service
     (charge,) = await ratings(ledger_database, books.tenant, "charge")
     assert (charge["nano_usd"], charge["revision"]) == (34_800, 1)  # 29 tokens x 1 USD a million x 1.2
 
