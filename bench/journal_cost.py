@@ -18,9 +18,9 @@ from pathlib import Path
 import uvloop
 
 from gateway_router.attempt import Attempt, AttemptRecord, Outcome
+from gateway_router.configuration import Provider
 from gateway_router.journal import Journal
 from gateway_router.journal.journal import Build, Record
-from gateway_router.providers import Provider
 from gateway_router.routing import Route
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.settings import Secret

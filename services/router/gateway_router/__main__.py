@@ -39,12 +39,12 @@ def main() -> int:
 
 
 def _serve(settings: RouterSettings) -> int:
-    from gateway_router.providers import registered_providers  # noqa: PLC0415 - only a server needs them
+    from gateway_router.environment_providers import environment_configuration  # noqa: PLC0415 - only a server needs them
     from gateway_shared.workers import Service, supervise  # noqa: PLC0415
 
     canonical_log.configure("router", settings.log_level)
     _check_journal_dir(settings)
-    registered_providers(settings)  # before anything slow: its problems are the operator's to mend
+    environment_configuration(settings)  # before anything slow: its problems are the operator's to mend
     return supervise(
         Service(
             name="router",

@@ -13,13 +13,14 @@ import uvloop
 
 from gateway_router import metrics
 from gateway_router.calls import ChatCalls
+from gateway_router.configuration import FixedDirectory
 from gateway_router.egress import EgressGuard
+from gateway_router.environment_providers import environment_configuration
 from gateway_router.hop_operations import operations
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import cost_map, guess_provider
 from gateway_router.metering import Metering, open_metering
 from gateway_router.model_list import model_list
-from gateway_router.providers import registered_providers
 from gateway_router.settings import RouterSettings
 from gateway_router.speeches import open_speeches
 from gateway_shared import canonical_log
@@ -41,13 +42,11 @@ def work(worker: Worker, settings: RouterSettings, version: str) -> int:
 async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -> int:
     async with worker.reporting(health), _metering(settings) as metering, _calls(settings, metering) as calls:
         health.checks.update(metering.checks)
-        health.facts = lambda: {"providers": sorted(calls.providers), **metering.facts()}
+        health.facts = lambda: {"providers": _names(calls), **metering.facts()}
         async with _listening(settings, calls, worker.listener) as hop:
             health.started = True
             worker.announce(health)
-            canonical_log.info(
-                "router ready", port=settings.port, providers=sorted(calls.providers), worker=worker.number
-            )
+            canonical_log.info("router ready", port=settings.port, providers=_names(calls), worker=worker.number)
             stopped = asyncio.create_task(worker.stopping.wait(), name="stop")
             ends: set[asyncio.Future[Any]] = {stopped, metering.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -62,6 +61,10 @@ async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -
                 draining.cancel()
                 await _drain(hop, calls, 0)
     return 1 if metering.failed.done() else 0
+
+
+def _names(calls: ChatCalls) -> list[str]:
+    return sorted({registration.name for registration in calls.directory.current.registrations})
 
 
 async def _drain(hop: HopServer, calls: ChatCalls, drain_s: float) -> None:
@@ -97,12 +100,14 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
     timeouts = {"connect_timeout_s": settings.connect_timeout_s, "call_timeout_s": limits.call_s}
     guard = EgressGuard(settings.egress_allow_hosts)
     async with open_speeches(guard, **timeouts, http_client=settings.provider_client) as speeches:
-        yield ChatCalls(registered_providers(settings), speeches, metering.journal, limits, guess_provider)
+        directory = FixedDirectory(environment_configuration(settings))
+        yield ChatCalls(directory, speeches, metering.journal, limits, guess_provider)
 
 
 @asynccontextmanager
 async def _listening(settings: RouterSettings, calls: ChatCalls, listener: Listener) -> AsyncIterator[HopServer]:
-    models = model_list(cost_map(), calls.providers.values())
+    registrations = calls.directory.current.registrations
+    models = model_list(cost_map(), [registration.ways[0] for registration in registrations])
     async with serve_hop(
         operations(calls, models, max_open_calls=-(-settings.max_open_calls // settings.workers)),
         listener=listener,

@@ -12,10 +12,11 @@ from gateway_router.attempt import Attempt, AttemptRecord, Journal
 from gateway_router.background import BackgroundTasks
 from gateway_router.call_report import report
 from gateway_router.client import Answer, Client
+from gateway_router.configuration import Directory
 from gateway_router.dialects.dialect import ChatCall, Translate
 from gateway_router.exchange import Exchange
+from gateway_router.kinds import Wire
 from gateway_router.limits import CallLimits
-from gateway_router.providers import Provider, Wire
 from gateway_router.routing import GuessProvider, Route, route, shown
 from gateway_router.transports.transport import Transport
 from gateway_shared import canonical_log
@@ -39,7 +40,7 @@ class Speech:
 class ChatCalls:
     """Serves calls; knows the open ones, so that a shutdown can wait for them and then end them."""
 
-    providers: Mapping[str, Provider]
+    directory: Directory
     speeches: Mapping[Wire, Speech]
     journal: Journal
     limits: CallLimits
@@ -86,7 +87,9 @@ class ChatCalls:
     def _exchange(self, head: CallHead, rest: bytes, answer: Answer) -> Exchange:
         if head.endpoint != CHAT_COMPLETIONS:
             raise NotFound
-        chosen = route(head.model, self.providers, self.guess)
+        registered = self.directory.current.visible_to(head.caller.tenant_id)
+        providers = {name: registration.ways[0] for name, registration in registered.items()}
+        chosen = route(head.model, providers, self.guess)
         speech = self.speeches[chosen.provider.wire]
         now_s = time.time()
         event_id = uuid7_hex(unix_ms=int(now_s * 1000), random_bytes=os.urandom(10))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from gateway_router.providers import Provider
+from gateway_router.configuration import Provider
 
 CHAT_MODES = frozenset({"chat", "responses"})
 

@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway_router.providers import KINDS, Provider, key_variable
+from gateway_router.configuration import Provider
+from gateway_router.environment_providers import key_variable
+from gateway_router.kinds import KINDS
 from gateway_shared.errors import ModelNotFound, NoProviderConfigured
 
 ALIASES: Mapping[str, str] = {"gemini": "google", "meta_llama": "meta", "llama": "meta"}

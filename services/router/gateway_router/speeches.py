@@ -9,7 +9,7 @@ from gateway_router.dialects.gemini import GeminiTranslation
 from gateway_router.dialects.litellm_wire import LitellmTranslation
 from gateway_router.dialects.openai_wire import OpenAiTranslation
 from gateway_router.egress import EgressGuard
-from gateway_router.providers import Wire
+from gateway_router.kinds import Wire
 from gateway_router.transports.http import HttpTransport
 from gateway_router.transports.http1 import Http1Transport
 from gateway_router.transports.litellm_client import LitellmTransport

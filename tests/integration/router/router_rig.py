@@ -13,14 +13,15 @@ import orjson
 from aiohttp import web
 
 from gateway_router.calls import ChatCalls
+from gateway_router.configuration import Configuration, FixedDirectory, Provider, Registration
 from gateway_router.egress import EgressGuard
 from gateway_router.hop_operations import operations
 from gateway_router.journal import Journal
 from gateway_router.journal.frame import FrameKind, decode
+from gateway_router.kinds import FROM_ENVIRONMENT, KINDS
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import cost_map, guess_provider
 from gateway_router.model_list import model_list
-from gateway_router.providers import KINDS, Provider
 from gateway_router.speeches import open_speeches
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.hop_client import HopClient, HopResponse
@@ -95,10 +96,21 @@ def providers_at(url: str) -> dict[str, Provider]:
     """The four at a simulator's `url`, under their own names in the ledger."""
     return {
         name: Provider(
-            name, kind.wire, url + kind.simulator_path, Secret("sk-test-key-1234567890"), name, name, kind.litellm_name
+            name,
+            KINDS[name].wire,
+            f"{url}{KINDS[name].simulator_path}",
+            Secret("sk-test-key-1234567890"),
+            name,
+            name,
+            KINDS[name].litellm_name,
         )
-        for name, kind in KINDS.items()
+        for name in FROM_ENVIRONMENT
     }
+
+
+def configuration_of(providers: Mapping[str, Provider]) -> Configuration:
+    """One registration for each, under its name."""
+    return Configuration(registrations=tuple(Registration(name, name, (one,)) for name, one in providers.items()))
 
 
 @asynccontextmanager
@@ -108,7 +120,8 @@ async def open_rig(
     limits = limits or CallLimits(call_s=20, first_byte_s=10, silence_s=10)
     journal = Journal.open(folder / "journal", instance="test")
     async with open_speeches(EgressGuard(LOOPBACK), connect_timeout_s=2, call_timeout_s=limits.call_s) as speeches:
-        calls = ChatCalls(providers, speeches, journal, limits, guess_provider)
+        directory = FixedDirectory(configuration_of(providers))
+        calls = ChatCalls(directory, speeches, journal, limits, guess_provider)
         served = operations(calls, model_list(cost_map(), providers.values()))
         tls = server_context(certificates.files("router"))
         async with serve_hop(served, host="127.0.0.1", port=0, tls=tls, deployment="agent-gateway") as server:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard
-from gateway_router.providers import Provider
 from gateway_router.transports.http import HttpResponse
 from gateway_router.transports.http1 import Http1Response, Http1Transport
 from gateway_router.transports.http1_connection import HIGH_WATER_BYTES, MAX_HEAD_BYTES

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway_router.configuration import Provider
 from gateway_router.limits import CallLimits
-from gateway_router.providers import Provider
 from gateway_shared.settings import Secret
 from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, until
 from tests.integration.router.test_calls import PLAIN_OR_STREAM, TOOL, data_of, one_event, text_of

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway_router.attempt import LOST, Attempt, AttemptRecord, Outcome, WrittenEvent
-from gateway_router.providers import Provider
+from gateway_router.configuration import Provider
 from gateway_router.routing import Route
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.settings import Secret

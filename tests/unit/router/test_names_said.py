@@ -5,11 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.anthropic import AnthropicTranslation
 from gateway_router.dialects.dialect import MAX_NAME_CHARACTERS, ChatCall, Translate, said
 from gateway_router.dialects.gemini import GeminiTranslation
 from gateway_router.dialects.openai_wire import OpenAiTranslation
-from gateway_router.providers import Provider, Wire
+from gateway_router.kinds import Wire
 from gateway_shared.settings import Secret
 
 REST = b'{"messages":[{"role":"user","content":"hi"}]}'

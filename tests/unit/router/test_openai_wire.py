@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import ChatCall, object_with
 from gateway_router.dialects.openai_wire import OpenAiStream, OpenAiTranslation
-from gateway_router.providers import Provider
 from gateway_shared.errors import GatewayError, ServerError
 from gateway_shared.settings import Secret
 

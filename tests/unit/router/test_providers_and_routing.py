@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway_router.providers import Provider, registered_providers
+from gateway_router.configuration import Provider
+from gateway_router.environment_providers import environment_configuration
 from gateway_router.routing import route, shown
 from gateway_router.settings import RouterSettings
 from gateway_shared.errors import ModelNotFound, NoProviderConfigured
@@ -24,7 +25,8 @@ def settings(**environ: str) -> RouterSettings:
 
 
 def providers(**environ: str) -> dict[str, Provider]:
-    return registered_providers(settings(**environ))
+    found = environment_configuration(settings(**environ)).registrations
+    return {registration.name: registration.ways[0] for registration in found}
 
 
 def nobody(model: str) -> None:

@@ -8,6 +8,7 @@ import httpx
 import orjson
 
 from gateway_router import usage
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
 from gateway_router.dialects.litellm_names import (
     ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY,
@@ -27,7 +28,6 @@ from gateway_router.dialects.translated import (
     delta_of,
     message_of,
 )
-from gateway_router.providers import Provider
 from gateway_shared.errors import BadRequest, GatewayError, UpstreamError
 
 NATIVE_PARAMS = ("thinking", "top_k", "cache_control")

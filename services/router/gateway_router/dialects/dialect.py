@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway_router import estimate
-from gateway_router.providers import Provider
+from gateway_router.configuration import Provider
 from gateway_router.usage import Usage
 from gateway_shared.errors import GatewayError, ServerError, UpstreamError
 

@@ -9,6 +9,7 @@ import httpx
 import orjson
 
 from gateway_router import usage
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
 from gateway_router.dialects.litellm_names import (
     GeminiStreamParser,
@@ -29,7 +30,6 @@ from gateway_router.dialects.translated import (
     delta_of,
     message_of,
 )
-from gateway_router.providers import Provider
 from gateway_shared.errors import UpstreamError
 
 NATIVE_PARAMS = ("thinking", "top_k")

@@ -6,10 +6,10 @@ allow-list of fields, since LiteLLM takes `api_base`, `mock_response` and the li
 
 import orjson
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import ChatCall, UpstreamRequest
 from gateway_router.dialects.openai_wire import OpenAiTranslation
 from gateway_router.dialects.translated import check_media, client_object
-from gateway_router.providers import Provider
 
 FIELDS = frozenset(
     [

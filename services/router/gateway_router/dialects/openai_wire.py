@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from gateway_router import usage
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import (
     Answer,
     ChatCall,
@@ -21,7 +22,6 @@ from gateway_router.dialects.dialect import (
     said,
 )
 from gateway_router.dialects.provider_errors import event_refusal, refusal
-from gateway_router.providers import Provider
 from gateway_shared.errors import GatewayError, UpstreamError
 from gateway_shared.sse import EventSplitter, EventTooLong, data_of, write_data
 

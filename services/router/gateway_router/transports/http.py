@@ -11,9 +11,9 @@ import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from yarl import URL
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard, SocketFactory
-from gateway_router.providers import Provider
 from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
 
 FINISH_TIMEOUT_S = 0.25

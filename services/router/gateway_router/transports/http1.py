@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard
-from gateway_router.providers import Provider
 from gateway_router.transports.http1_connection import ConnectionBroken, Http1Connection
 from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
+from gateway_router.configuration import Provider
 from gateway_router.dialects.chat_chunks import ChatChunks
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.dialects.litellm_names import litellm
 from gateway_router.dialects.translated import delta_of, message_of
-from gateway_router.providers import Provider
 from gateway_router.transports.transport import UpstreamCut, UpstreamNotReached
 from gateway_router.usage import from_openai, to_openai
 from gateway_shared.sse import DONE

@@ -1,52 +1,13 @@
-"""The providers that this router may call, read from its settings. Pure."""
+"""The providers that the environment registers: those whose key is set, or the simulator under their names. Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from gateway_router.base_url import BaseUrlRefused, check_base_url
+from gateway_router.configuration import SIMULATOR, Configuration, Provider, Registration
+from gateway_router.kinds import FROM_ENVIRONMENT, KINDS
 from gateway_router.settings import RouterSettings
 from gateway_shared.settings import Secret, SettingsInvalid
-
-Wire = Literal["openai", "anthropic", "gemini", "litellm"]
-"""How a provider is spoken to: OpenAI's own format, a translated one, or LiteLLM's whole client."""
-
-SIMULATOR = "simulator"
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """One registered provider.
-
-    `name` is what clients write before the slash; `ledger_name` is what the ledger calls it, and
-    `price_provider` whose prices apply (the two differ for the simulator). `litellm_name` is LiteLLM's
-    word for it. `streams_usage`: it takes `stream_options.include_usage`.
-    """
-
-    name: str
-    wire: Wire
-    base_url: str
-    api_key: Secret
-    ledger_name: str
-    price_provider: str
-    litellm_name: str
-    streams_usage: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    wire: Wire
-    litellm_name: str
-    simulator_path: str
-
-
-KINDS: Mapping[str, _Kind] = {
-    "openai": _Kind("openai", "openai", "/openai/v1"),
-    "anthropic": _Kind("anthropic", "anthropic", "/anthropic"),
-    "google": _Kind("gemini", "gemini", "/google"),
-    "meta": _Kind("openai", "meta_llama", "/meta/v1"),
-}
 
 
 def key_variable(name: str) -> str:
@@ -54,8 +15,8 @@ def key_variable(name: str) -> str:
     return f"{name.upper()}_API_KEY"
 
 
-def registered_providers(settings: RouterSettings) -> dict[str, Provider]:
-    """Providers by name. Raises SettingsInvalid with every base URL that is refused.
+def environment_configuration(settings: RouterSettings) -> Configuration:
+    """Version 0. Raises SettingsInvalid with every base URL that is refused.
 
     Without any provider key but with a simulator's URL, all of them are registered there.
     """
@@ -71,11 +32,12 @@ def registered_providers(settings: RouterSettings) -> dict[str, Provider]:
             problems.append(f"{variable} {_shown(provider.base_url)!r} is refused: {error}")
     if problems:
         raise SettingsInvalid(list(dict.fromkeys(problems)))
-    return {provider.name: provider for provider in found}
+    return Configuration(registrations=tuple(Registration(one.name, one.name, (one,)) for one in found))
 
 
 def _from_keys(settings: RouterSettings) -> Iterator[Provider]:
-    for name, kind in KINDS.items():
+    for name in FROM_ENVIRONMENT:
+        kind = KINDS[name]
         key: Secret | None = getattr(settings, f"{name}_api_key")
         if key is not None:
             url: str = getattr(settings, f"{name}_base_url")
@@ -83,8 +45,9 @@ def _from_keys(settings: RouterSettings) -> Iterator[Provider]:
 
 
 def _at_simulator(url: str) -> Iterator[Provider]:
-    for name, kind in KINDS.items():
-        base_url = url + kind.simulator_path
+    for name in FROM_ENVIRONMENT:
+        kind = KINDS[name]
+        base_url = f"{url}{kind.simulator_path}"
         yield Provider(name, kind.wire, base_url, Secret("simulated"), SIMULATOR, name, kind.litellm_name)
 
 

@@ -1,0 +1,96 @@
+"""What this router routes by: the registered providers and the fallbacks between models, as one value.
+
+A call takes the configuration that stands when it comes and keeps it to its end: what an operator changes
+meanwhile is for the calls that come after.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway_router.kinds import Wire
+from gateway_shared.settings import Secret
+
+SIMULATOR = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One way to a provider: its address and one of its keys.
+
+    `name` is what clients write before the slash; `ledger_name` is what the ledger calls it, and
+    `price_provider` whose prices apply (the two differ for the simulator). `litellm_name` is LiteLLM's
+    word for it. `streams_usage`: it takes `stream_options.include_usage`. `key_number` counts the
+    registration's keys from 0.
+    """
+
+    name: str
+    wire: Wire
+    base_url: str
+    api_key: Secret
+    ledger_name: str
+    price_provider: str
+    litellm_name: str
+    streams_usage: bool = True
+    key_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A provider as an operator registered it, with one `Provider` for each of its keys, in the order they are tried.
+
+    `tenant_id`: the one tenant it is there for, None for all. `models`: what it serves, as names or patterns with
+    `*`; none: what the families of model names and LiteLLM's map say of its kind. `aliases`: from a client's name
+    of a model to the provider's. Of several that serve a model the lowest `priority` comes first, among equals
+    chance decides by `weight`. `version` grows with each change. Limits of None are none; times are in seconds, None
+    for the router's setting.
+    """
+
+    name: str
+    kind: str
+    ways: tuple[Provider, ...]
+    tenant_id: str | None = None
+    version: int = 0
+    models: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    weight: int = 1
+    max_open_calls: int | None = None
+    requests_per_minute: int | None = None
+    connect_timeout_s: float | None = None
+    first_byte_timeout_s: float | None = None
+    silence_timeout_s: float | None = None
+    call_timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`version` grows with every change that any router is told of; 0 is what the environment gives.
+
+    `fallbacks`: models to try, in that order, when none that serves the key's model could.
+    """
+
+    version: int = 0
+    registrations: tuple[Registration, ...] = ()
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def visible_to(self, tenant_id: str | None) -> dict[str, Registration]:
+        """By name: what is there for all, and the tenant's own, which go before others of the same name."""
+        for_all = {found.name: found for found in self.registrations if found.tenant_id is None}
+        if tenant_id is None:
+            return for_all
+        return for_all | {found.name: found for found in self.registrations if found.tenant_id == tenant_id}
+
+
+class Directory(Protocol):
+    """Where calls find the configuration that stands now."""
+
+    @property
+    def current(self) -> Configuration: ...
+
+
+@dataclass(slots=True)
+class FixedDirectory:
+    """A Directory that only its owner changes."""
+
+    current: Configuration
