@@ -11,7 +11,8 @@ from aiohttp import web
 
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.stack import Stack, running_stack
-from tests.recordings import Received, Recording, Replay, judge, load_recordings
+from tests.recorded_answers import judge
+from tests.recordings import Received, Recording, Replay, load_recordings
 
 RECORDINGS = load_recordings()
 BASE_PATHS = {"OPENAI": "/openai/v1", "ANTHROPIC": "/anthropic", "GOOGLE": "/google", "META": "/meta/v1"}

@@ -11,7 +11,7 @@ from gateway_router.egress import EgressGuard
 from gateway_router.transports.http import HttpTransport
 from gateway_router.transports.http1 import Http1Transport
 from gateway_router.transports.transport import UpstreamNotReached
-from tests.integration.router.test_http1 import PROVIDER, Server, listening
+from tests.integration.router.http1_server import PROVIDER, Server, listening
 
 CLIENTS = pytest.mark.parametrize("client", [Http1Transport, HttpTransport])
 Client = Callable[..., Http1Transport | HttpTransport]

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from tests.integration.router.router_rig import RouterRig, listening, open_rig, providers_at
-from tests.recordings import Cut, Recording, Replay, at_odd_places, judge, load_recordings, whole
+from tests.recorded_answers import judge
+from tests.recordings import Cut, Recording, Replay, at_odd_places, load_recordings, whole
 from tests.servers import Certificates
 
 RECORDINGS = load_recordings()
