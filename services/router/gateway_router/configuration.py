@@ -6,9 +6,10 @@ meanwhile is for the calls that come after.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
+from urllib.parse import urlsplit
 
-from gateway_router.kinds import Wire
+from gateway_router.kinds import AuthHeader, Wire, kind_name, kind_of
 from gateway_shared.settings import Secret
 
 SIMULATOR = "simulator"
@@ -21,7 +22,9 @@ class Provider:
     `name` is what clients write before the slash; `ledger_name` is what the ledger calls it, and
     `price_provider` whose prices apply (the two differ for the simulator). `litellm_name` is LiteLLM's
     word for it. `streams_usage`: it takes `stream_options.include_usage`. `key_number` counts the
-    registration's keys from 0.
+    registration's keys from 0. An empty key is none: nothing is sent in the `auth_header`.
+    `renamed`: what clients call a parameter, and what this provider does. `api_version`: where the path names the
+    model (Azure's deployments) and the query a version.
     """
 
     name: str
@@ -33,6 +36,43 @@ class Provider:
     litellm_name: str
     streams_usage: bool = True
     key_number: int = 0
+    auth_header: AuthHeader = "Authorization"
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    api_version: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        *,
+        name: str,
+        api_key: Secret,
+        base_url: str | None = None,
+        ledger_name: str | None = None,
+        price_provider: str | None = None,
+        key_number: int = 0,
+    ) -> Self:
+        """One way to a provider of that kind. Without `base_url` at the kind's own address, or where LiteLLM knows it.
+
+        `ledger_name` is `name` unless given, `price_provider` our word for the kind.
+        """
+        known = kind_of(kind)
+        url = (base_url or known.base_url or "").rstrip("/")
+        return cls(
+            name,
+            known.wire,
+            url + known.root_path if url and not urlsplit(url).path else url,
+            api_key,
+            ledger_name or name,
+            price_provider or kind_name(kind),
+            known.litellm_name,
+            streams_usage=known.streams_usage,
+            key_number=key_number,
+            auth_header=known.auth_header,
+            renamed=known.renamed,
+            # Azure's later API has neither: it is OpenAI's, below that path
+            api_version=None if url.endswith("/openai/v1") else known.api_version,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,18 +37,16 @@ def environment_configuration(settings: RouterSettings) -> Configuration:
 
 def _from_keys(settings: RouterSettings) -> Iterator[Provider]:
     for name in FROM_ENVIRONMENT:
-        kind = KINDS[name]
         key: Secret | None = getattr(settings, f"{name}_api_key")
         if key is not None:
             url: str = getattr(settings, f"{name}_base_url")
-            yield Provider(name, kind.wire, url.rstrip("/"), key, name, name, kind.litellm_name)
+            yield Provider.of(name, name=name, api_key=key, base_url=url)
 
 
 def _at_simulator(url: str) -> Iterator[Provider]:
     for name in FROM_ENVIRONMENT:
-        kind = KINDS[name]
-        base_url = f"{url}{kind.simulator_path}"
-        yield Provider(name, kind.wire, base_url, Secret("simulated"), SIMULATOR, name, kind.litellm_name)
+        base_url = f"{url}{KINDS[name].simulator_path}"
+        yield Provider.of(name, name=name, api_key=Secret("simulated"), base_url=base_url, ledger_name=SIMULATOR)
 
 
 def _shown(url: str) -> str:

@@ -17,3 +17,8 @@ def guess_provider(model: str) -> tuple[str, str] | None:
 def cost_map() -> Mapping[str, Mapping[str, object]]:
     models: Mapping[str, Mapping[str, object]] = litellm.model_cost
     return models
+
+
+def provider_names() -> frozenset[str]:
+    """The kinds of providers that LiteLLM's client speaks to."""
+    return frozenset(str(getattr(name, "value", name)) for name in litellm.provider_list)
