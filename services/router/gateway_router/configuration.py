@@ -37,7 +37,7 @@ class Provider:
     streams_usage: bool = True
     key_number: int = 0
     auth_header: AuthHeader = "Authorization"
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: tuple[tuple[str, str], ...] = ()
     api_version: str | None = None
 
     @classmethod

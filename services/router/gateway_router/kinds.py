@@ -1,7 +1,7 @@
 """The kinds of providers: how each is spoken to. Data only (docs/providers.md says what was exercised of each)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Wire = Literal["openai", "anthropic", "gemini", "litellm"]
@@ -28,7 +28,7 @@ class Kind:
     streams_usage: bool = True
     auth_header: AuthHeader = "Authorization"
     needs_key: bool = True
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: tuple[tuple[str, str], ...] = ()
     root_path: str = ""
     api_version: str | None = None
 
