@@ -1,0 +1,1 @@
+DELETE FROM router.provider_key WHERE provider_id = $1

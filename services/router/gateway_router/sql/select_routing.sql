@@ -1,0 +1,1 @@
+SELECT value, version FROM router.routing_setting WHERE name = 'fallbacks'
