@@ -58,7 +58,6 @@ async def replace_provider(
         definition.base_url,
         list(definition.models),
         _json(definition.aliases),
-        _json(definition.prices),
         definition.priority,
         definition.weight,
         definition.max_open_calls,
@@ -117,7 +116,6 @@ def _provider_of(row: asyncpg.Record) -> StoredProvider:
             tenant_id=row["tenant_id"],
             models=tuple(row["models"]),
             aliases=orjson.loads(row["aliases"]),
-            prices=orjson.loads(row["prices"]),
             **{name: row[name] for name in _PLAIN},
         ),
         api_keys=tuple(

@@ -15,9 +15,8 @@ SHORTEST_SHOWN = 12
 class ProviderDefinition:
     """What an operator says of a provider, but for its API keys; the members are those of `Registration`.
 
-    `base_url` is always said here (the kind's own where the operator gave none). `prices`: by model (or pattern) what
-    the operator says it costs; the store keeps it as it is given, as JSON. Times are in seconds, None for the router's
-    setting.
+    `base_url` is always said here: the kind's own where the operator gave none, empty where LiteLLM knows it. Times are
+    in seconds, None for the router's setting.
     """
 
     name: str
@@ -26,7 +25,6 @@ class ProviderDefinition:
     tenant_id: str | None = None
     models: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
-    prices: Mapping[str, object] = field(default_factory=dict)
     priority: int = 0
     weight: int = 1
     max_open_calls: int | None = None

@@ -17,10 +17,9 @@ CREATE TABLE router.provider (
     tenant_id text CHECK (tenant_id ~ '^[A-Za-z0-9._-]{1,64}$'),
     name text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'),
     kind text NOT NULL CHECK (length(kind) BETWEEN 1 AND 64),
-    base_url text NOT NULL CHECK (length(base_url) BETWEEN 1 AND 2048),
+    base_url text NOT NULL CHECK (length(base_url) <= 2048),
     models text[] NOT NULL,
     aliases jsonb NOT NULL CHECK (jsonb_typeof(aliases) = 'object'),
-    prices jsonb NOT NULL CHECK (jsonb_typeof(prices) = 'object'),
     priority integer NOT NULL,
     weight integer NOT NULL CHECK (weight >= 0),
     max_open_calls integer CHECK (max_open_calls > 0),
@@ -39,10 +38,9 @@ COMMENT ON COLUMN router.provider.provider_id IS 'Names the row inside this sche
 COMMENT ON COLUMN router.provider.tenant_id IS 'The one tenant whose keys see and use it; NULL: all';
 COMMENT ON COLUMN router.provider.name IS 'What clients write before the slash of a model''s name';
 COMMENT ON COLUMN router.provider.kind IS 'How it is spoken to (docs/providers.md)';
-COMMENT ON COLUMN router.provider.base_url IS 'Its address, as checked when it was stored';
+COMMENT ON COLUMN router.provider.base_url IS 'Its address, as checked when it was stored; empty: LiteLLM knows it';
 COMMENT ON COLUMN router.provider.models IS 'What it serves, as names or patterns with *; empty: what its kind is known for';
 COMMENT ON COLUMN router.provider.aliases IS 'From a client''s name of a model to the provider''s';
-COMMENT ON COLUMN router.provider.prices IS 'By model or pattern what the operator says it costs; empty: nothing said';
 COMMENT ON COLUMN router.provider.priority IS 'Of several that serve a model the lowest is tried first';
 COMMENT ON COLUMN router.provider.weight IS 'Its share among those of the same priority';
 COMMENT ON COLUMN router.provider.max_open_calls IS 'Calls to it at once on each router; NULL: no limit of its own';
