@@ -5,7 +5,8 @@ A data source name is `postgresql://role@host:port/database`: no password, the c
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -68,6 +69,16 @@ async def connect(dsn: str, files: TlsFiles, *, application_name: str) -> asyncp
     return await asyncpg.connect(
         dsn, ssl=client_context(files), timeout=5.0, server_settings={"application_name": application_name}
     )
+
+
+@contextmanager
+def cut_after(connection: Any, timeout_s: float) -> Iterator[None]:
+    """The block has `timeout_s`, then the connection's socket is cut: to ask a hung server to stop would hang too."""
+    watchdog = asyncio.get_running_loop().call_later(timeout_s, connection.terminate)
+    try:
+        yield
+    finally:
+        watchdog.cancel()
 
 
 def database_check(pool: asyncpg.Pool) -> Check:

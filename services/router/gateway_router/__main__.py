@@ -1,4 +1,4 @@
-"""`python -m gateway_router [serve] | export-prices | journal list | journal show | replay`."""
+"""`python -m gateway_router [serve] | migrate | rewrap | export-prices | journal list | journal show | replay`."""
 
 import argparse
 import os
@@ -31,6 +31,10 @@ def main() -> int:
             from gateway_router import journal_commands  # noqa: PLC0415 - works without litellm
 
             return journal_commands.run(options)
+        if options.command in ("migrate", "rewrap"):
+            from gateway_router import database_commands  # noqa: PLC0415 - works without litellm
+
+            return database_commands.run(options.command)
         settings = read_settings(RouterSettings, os.environ)
         return _serve(settings)
     except SettingsInvalid as error:
@@ -40,11 +44,15 @@ def main() -> int:
 
 def _serve(settings: RouterSettings) -> int:
     from gateway_router.environment_providers import environment_configuration  # noqa: PLC0415 - only a server needs them
+    from gateway_router.key_ring import read_key_ring  # noqa: PLC0415
     from gateway_shared.workers import Service, supervise  # noqa: PLC0415
 
     canonical_log.configure("router", settings.log_level)
     _check_journal_dir(settings)
-    environment_configuration(settings)  # before anything slow: its problems are the operator's to mend
+    # before anything slow: problems of these are the operator's to mend
+    environment_configuration(settings)
+    if settings.provider_key_ring_file:
+        read_key_ring(settings.provider_key_ring_file)
     return supervise(
         Service(
             name="router",
@@ -82,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gateway_router", description="The router of Agent Gateway.")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the router (the default)")
+    commands.add_parser("migrate", help="bring the schema up to date, as the owner of the database")
+    commands.add_parser("rewrap", help="wrap every stored secret with the first key of the key ring")
     export = commands.add_parser("export-prices", help="write LiteLLM's price map in the ledger's format")
     export.add_argument("--output", type=Path, required=True)
     journal_arguments.add_to(commands)

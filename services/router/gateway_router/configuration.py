@@ -83,7 +83,7 @@ class Registration:
     `*`; none: what the families of model names and LiteLLM's map say of its kind. `aliases`: from a client's name
     of a model to the provider's. Of several that serve a model the lowest `priority` comes first, among equals
     chance decides by `weight`. `version` grows with each change. Limits of None are none; times are in seconds, None
-    for the router's setting.
+    for the router's setting. Without any of `ways` it cannot be called from here (providers_in_force.py).
     """
 
     name: str
@@ -115,11 +115,14 @@ class Configuration:
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def visible_to(self, tenant_id: str | None) -> dict[str, Registration]:
-        """By name: what is there for all, and the tenant's own, which go before others of the same name."""
-        for_all = {found.name: found for found in self.registrations if found.tenant_id is None}
-        if tenant_id is None:
-            return for_all
-        return for_all | {found.name: found for found in self.registrations if found.tenant_id == tenant_id}
+        """By name: what is there for all, and the tenant's own, which go before others of the same name.
+
+        One without any way to it is left out with those that it goes before.
+        """
+        found = {one.name: one for one in self.registrations if one.tenant_id is None}
+        if tenant_id is not None:
+            found |= {one.name: one for one in self.registrations if one.tenant_id == tenant_id}
+        return {name: one for name, one in found.items() if one.ways}
 
 
 class Directory(Protocol):

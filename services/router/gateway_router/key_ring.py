@@ -92,7 +92,7 @@ def parse_key_ring(text: str) -> KeyRing:
             continue
         key_id, _, encoded = line.strip().partition(" ")
         if not _KEY_ID.fullmatch(key_id):
-            raise ValueError(f"line {number} does not start with an id of letters, digits and ._-")
+            raise ValueError(f"line {number} is not `<id> <key>`, with an id of letters, digits and ._-")
         if key_id in keys:
             raise ValueError(f"line {number} repeats the id {key_id}")
         keys[key_id] = _key_of(encoded.strip(), number)

@@ -34,6 +34,16 @@ REFUSED = Counter(
 EGRESS_REFUSED = Counter(
     "gateway_router_egress_refused", "Connections not made because the address is none where a provider may be."
 )
+CONFIGURATION_VERSION = Gauge(
+    "gateway_router_configuration_version",
+    "Version of the providers that calls are routed by; of the worker that is furthest behind.",
+    multiprocess_mode="livemin",
+)
+PROVIDERS_UNUSABLE = Gauge(
+    "gateway_router_providers_unusable",
+    "Stored providers that cannot be called from here: /health says why.",
+    multiprocess_mode="livemax",
+)
 CERT_EXPIRY = Gauge(
     "gateway_router_cert_expiry_seconds",
     "When this router's certificate ends, Unix time.",

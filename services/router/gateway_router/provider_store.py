@@ -9,7 +9,6 @@ Every change takes the row of `router.configuration` first: changes come one aft
 of each when it is committed. Every method raises DatabaseUnavailable within STATEMENT_TIMEOUT_S when Postgres is away.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn
@@ -17,7 +16,8 @@ from typing import NoReturn
 import asyncpg
 
 from gateway_router import provider_rows as rows
-from gateway_router.key_ring import KeyRing
+from gateway_router.key_ring import KeyRing, SecretUnreadable
+from gateway_router.sealed_secret import SealedSecret
 from gateway_router.stored_provider import (
     ProviderDefinition,
     StoredConfiguration,
@@ -29,6 +29,7 @@ from gateway_router.stored_provider import (
 )
 from gateway_shared import canonical_log
 from gateway_shared.errors import DatabaseUnavailable
+from gateway_shared.postgres import cut_after
 from gateway_shared.settings import Secret
 
 STATEMENT_TIMEOUT_S = 4.0
@@ -131,7 +132,7 @@ class ProviderStore:
             for provider in stored.providers:
                 for number, key in enumerate(provider.api_keys):
                     if key.sealed.ring_key_id != self._ring.current_id:
-                        sealed = self._ring.rewrap(key.sealed, provider.place_of(number))
+                        sealed = self._rewrapped(key, provider, number, self._ring)
                         await rows.update_key(connection, provider, number, sealed)
                         rewrapped += 1
             return rewrapped
@@ -140,6 +141,13 @@ class ProviderStore:
         if self._ring is None:
             raise KeyRingMissing
         return StoredKey(last_four(key), self._ring.seal(key, place_of(definition, version, number)))
+
+    @staticmethod
+    def _rewrapped(key: StoredKey, provider: StoredProvider, number: int, ring: KeyRing) -> SealedSecret:
+        try:
+            return ring.rewrap(key.sealed, provider.place_of(number))
+        except SecretUnreadable as error:
+            raise SecretUnreadable(f"provider {provider.definition.name}: {error}") from error
 
     def _open_all(self, provider: StoredProvider) -> list[Secret]:
         if self._ring is None and provider.api_keys:
@@ -160,14 +168,11 @@ class ProviderStore:
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
-        """A connection for at most STATEMENT_TIMEOUT_S, then its socket is cut: asking a hung server would hang too."""
+        """A connection, for at most STATEMENT_TIMEOUT_S."""
         try:
             async with self._pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
-                watchdog = asyncio.get_running_loop().call_later(STATEMENT_TIMEOUT_S, connection.terminate)
-                try:
+                with cut_after(connection, STATEMENT_TIMEOUT_S):
                     yield connection
-                finally:
-                    watchdog.cancel()
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             raise DefinitionRefused(f"{type(error).__name__}: {error}") from error
         except DATABASE_ERRORS as error:

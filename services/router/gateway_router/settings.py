@@ -26,6 +26,27 @@ class BrokerSettings:
 
 
 @dataclass(frozen=True)
+class DatabaseSettings:
+    """What `migrate` needs, as the owner of the database."""
+
+    tls_ca_file: Path = setting("TLS_CA_FILE")
+    tls_cert_file: Path = setting("TLS_CERT_FILE")
+    tls_key_file: Path = setting("TLS_KEY_FILE")
+    postgres_dsn: str = setting("POSTGRES_DSN")
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        return TlsFiles(self.tls_ca_file, self.tls_cert_file, self.tls_key_file)
+
+
+@dataclass(frozen=True)
+class KeyRingSettings(DatabaseSettings):
+    """What `rewrap` needs, as the router."""
+
+    provider_key_ring_file: Path = setting("PROVIDER_KEY_RING_FILE")
+
+
+@dataclass(frozen=True)
 class RouterSettings:
     """Everything the router reads from its environment; names that end in `_s` are seconds."""
 
@@ -57,6 +78,8 @@ class RouterSettings:
     meta_base_url: str = setting("META_BASE_URL", "https://api.llama.com/compat/v1")
     egress_allow_hosts: tuple[str, ...] = setting("EGRESS_ALLOW_HOSTS", ())
     simulator_url: str | None = setting("SIMULATOR_URL", None)
+
+    provider_key_ring_file: Path | None = setting("PROVIDER_KEY_RING_FILE", None)
 
     max_open_calls: int = setting("MAX_OPEN_CALLS", 10_000)
     abandoned_stream: str = setting("ABANDONED_STREAM", "close", choices=("close", "drain"))
