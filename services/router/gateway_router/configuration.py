@@ -23,8 +23,8 @@ class Provider:
     `price_provider` whose prices apply (the two differ for the simulator). `litellm_name` is LiteLLM's
     word for it. `streams_usage`: it takes `stream_options.include_usage`. `key_number` counts the
     registration's keys from 0. An empty key is none: nothing is sent in the `auth_header`.
-    `renamed`: what clients call a parameter, and what this provider does. `api_version`: where the path names the
-    model (Azure's deployments) and the query a version.
+    `renamed`: OpenAI's word for a parameter and this provider's, None where it takes none. `api_version`: where the
+    path names the model (Azure's deployments) and the query a version.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Provider:
     streams_usage: bool = True
     key_number: int = 0
     auth_header: AuthHeader = "Authorization"
-    renamed: tuple[tuple[str, str], ...] = ()
+    renamed: tuple[tuple[str, str | None], ...] = ()
     api_version: str | None = None
 
     @classmethod

@@ -17,7 +17,8 @@ class Kind:
 
     `base_url` is the provider's own address, None where an operator has to give one (`needs_base_url`) or LiteLLM
     knows it. `needs_key`: without one it answers nobody. `streams_usage`: it takes `stream_options.include_usage`.
-    `auth_header` is LiteLLM's business on its wire. `renamed`: what clients call a parameter, and what this kind does.
+    `auth_header` is LiteLLM's business on its wire. `renamed`: OpenAI's word for a parameter and this kind's;
+    None where it has none, and refuses a request that holds one that it does not need.
     `root_path` is added to an address that is only a host. `api_version`: Azure's, for a path that names a deployment.
     """
 
@@ -28,7 +29,7 @@ class Kind:
     streams_usage: bool = True
     auth_header: AuthHeader = "Authorization"
     needs_key: bool = True
-    renamed: tuple[tuple[str, str], ...] = ()
+    renamed: tuple[tuple[str, str | None], ...] = ()
     root_path: str = ""
     api_version: str | None = None
 
@@ -36,6 +37,9 @@ class Kind:
     def needs_base_url(self) -> bool:
         return self.base_url is None and self.wire != "litellm"
 
+
+_MAX_TOKENS = (("max_completion_tokens", "max_tokens"),)
+"""For those who know the older name only, and refuse or overlook the newer one, which LangChain sends."""
 
 KINDS: Mapping[str, Kind] = {
     "openai": Kind("openai", "openai", "https://api.openai.com/v1", "/openai/v1"),
@@ -46,9 +50,15 @@ KINDS: Mapping[str, Kind] = {
     ),
     "meta": Kind("openai", "meta_llama", "https://api.llama.com/compat/v1", "/meta/v1"),
     "groq": Kind("openai", "groq", "https://api.groq.com/openai/v1"),
-    "mistral": Kind("openai", "mistral", "https://api.mistral.ai/v1"),
-    "deepseek": Kind("openai", "deepseek", "https://api.deepseek.com"),
-    "ollama": Kind("openai", "ollama", None, needs_key=False, root_path="/v1"),
+    "mistral": Kind(
+        "openai",
+        "mistral",
+        "https://api.mistral.ai/v1",
+        streams_usage=False,
+        renamed=(*_MAX_TOKENS, ("seed", "random_seed"), ("user", None), ("safety_identifier", None), ("store", None)),
+    ),
+    "deepseek": Kind("openai", "deepseek", "https://api.deepseek.com", renamed=_MAX_TOKENS),
+    "ollama": Kind("openai", "ollama", None, needs_key=False, root_path="/v1", renamed=_MAX_TOKENS),
     "vllm": Kind("openai", "hosted_vllm", None, needs_key=False, root_path="/v1"),
     "openai_compatible": Kind("openai", "openai_like", None, needs_key=False),
 }

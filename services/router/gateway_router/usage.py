@@ -3,7 +3,7 @@
 In the ledger `input_tokens` and `output_tokens` are wholes and the rest are parts of them
 (`gateway_shared.usage_event`). OpenAI counts the same way. Anthropic's `input_tokens` leaves cache
 reads and writes out; Gemini's thoughts are outside `candidatesTokenCount`, and its tool-use prompt
-outside `promptTokenCount`.
+outside `promptTokenCount`. Others of OpenAI's wire count as it does, and may only call the cache's share otherwise.
 """
 
 from collections.abc import Mapping
@@ -33,6 +33,8 @@ def from_openai(usage: Json) -> Usage:
     """OpenAI's `usage` object of chat completions."""
     count = _Counter()
     prompt, completion = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
+    if prompt.get("cached_tokens") is None:  # DeepSeek and Together, at the top
+        prompt = {**prompt, "cached_tokens": usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))}
     return count.usage(
         TokenCounts(
             input_tokens=count(usage, "prompt_tokens"),

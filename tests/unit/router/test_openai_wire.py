@@ -160,3 +160,31 @@ def test_how_the_bytes_are_parted_changes_nothing(texts: list[str], places: list
 def test_a_plain_answer_that_is_none_is_an_error(body: bytes) -> None:
     with pytest.raises(GatewayError):
         OpenAiTranslation(chat_call(stream=False), PROVIDER).answer(body, {})
+
+
+def test_groq_s_usage_is_noted_where_it_gives_no_other_and_asks_for_no_second_look() -> None:
+    stream = stream_of()
+    last = delta("", finish="stop", x_groq={"id": "r", "usage": USAGE})
+    assert fed(stream, delta("a", x_groq={"id": "r"}), last, DONE).endswith(last)
+    assert stream.end() == b""
+    assert stream.progress.usage is not None
+    assert stream.progress.usage.tokens.output_tokens == 2
+
+
+def test_thoughts_in_parts_count_for_an_estimate() -> None:
+    stream = stream_of()
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "12345"}]}
+    stream.feed(
+        event(choices=[{"index": 0, "delta": {"content": [thought, 7, None, {"type": "text", "text": "678"}]}}])
+    )
+    assert (stream.progress.text_bytes, stream.progress.chunks) == (8, 1)
+
+
+def test_text_that_is_nested_deeply_is_counted_without_recursion() -> None:
+    nested = "[" * 900 + '"x"' + "]" * 900
+    stream = stream_of()
+    stream.feed(
+        b'data: {"choices":[{"delta":{"reasoning":%b,"tool_calls":[{"function":{"arguments":5}}]}}]}\n\n'
+        % nested.encode()
+    )
+    assert (stream.failure, stream.progress.text_bytes) == (None, 1)

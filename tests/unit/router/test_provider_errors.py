@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import orjson
 import pytest
 
@@ -34,6 +36,21 @@ def test_openai_s_own_error_is_kept_in_every_member() -> None:
         (400, [_gemini("INVALID_ARGUMENT")], 400, "invalid_request_error", None),
         (500, {"error": {"message": "m"}}, 500, "server_error", None),
         (422, {"detail": "m"}, 422, "invalid_request_error", None),
+        (400, {"error": {"message": "m", "type": "t", "code": "tool_use_failed"}}, 400, "t", "tool_use_failed"),
+        (
+            404,
+            {"error": {"message": "m", "code": "DeploymentNotFound"}},
+            404,
+            "invalid_request_error",
+            "model_not_found",
+        ),
+        (
+            400,
+            {"object": "error", "message": "m", "type": "BadRequestError", "param": None, "code": 400},
+            400,
+            "BadRequestError",
+            None,
+        ),
     ],
 )
 def test_others_are_put_into_openai_s_shape(
@@ -41,6 +58,15 @@ def test_others_are_put_into_openai_s_shape(
 ) -> None:
     error = refused(status, body)
     assert (error["status"], error["type"], error["code"]) == (expected_status, type, code)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda detail: detail, lambda detail: {"message": detail, "type": "t", "param": None}]
+)
+def test_the_fields_that_fastapi_refuses_are_named_without_their_values(wrap: Callable[[object], object]) -> None:
+    first = {"type": "extra_forbidden", "loc": ["body", "x"], "msg": "not permitted", "input": "a secret"}
+    error = refused(422, wrap({"detail": [first, {"loc": None, "msg": "odd"}, 7]}))
+    assert error["message"] == "body.x: not permitted; None: odd"
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

@@ -25,6 +25,20 @@ def test_openai_s_details_are_parts_of_the_whole() -> None:
     assert to_openai(tokens) == said
 
 
+@pytest.mark.parametrize(
+    ("said", "cached"),
+    [
+        ({"prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36}, 64),
+        ({"prompt_cache_hit_tokens": 64, "prompt_tokens_details": {"cached_tokens": 60}}, 60),
+        ({"prompt_tokens_details": None, "cached_tokens": 7}, 7),
+        ({"prompt_tokens_details": {}, "prompt_cache_hit_tokens": None}, 0),
+    ],
+)
+def test_the_cache_s_share_under_the_names_that_others_give_it(said: dict[str, object], cached: int) -> None:
+    used = from_openai({"prompt_tokens": 100, "completion_tokens": 1, **said})
+    assert used == Usage(TokenCounts(input_tokens=100, cached_input_tokens=cached, output_tokens=1))
+
+
 def test_anthropic_s_input_leaves_out_the_cache_and_the_ledger_s_does_not() -> None:
     said = {
         "input_tokens": 10,

@@ -64,7 +64,10 @@ class AnthropicTranslation:
         headers = config.validate_environment(
             {}, model, messages, optional, self._litellm_params, self._secret, provider.base_url
         )
-        return config.transform_request(model, messages, optional, self._litellm_params, headers), headers
+        request: Json = config.transform_request(model, messages, optional, self._litellm_params, headers)
+        if "output_format" in request:  # its name in the beta; it has moved
+            request["output_config"] = {**request.get("output_config", {}), "format": request.pop("output_format")}
+        return request, headers
 
     @property
     def _tool_names(self) -> dict[str, str]:

@@ -15,12 +15,11 @@ from gateway_router.dialects.dialect import (
     Answer,
     ChatCall,
     Progress,
-    UpstreamRequest,
     cut_short,
     malformed,
-    object_with,
     said,
 )
+from gateway_router.dialects.openai_request import openai_request
 from gateway_router.dialects.provider_errors import event_refusal, refusal
 from gateway_shared.errors import GatewayError, UpstreamError
 from gateway_shared.sse import EventSplitter, EventTooLong, data_of, write_data
@@ -32,19 +31,9 @@ class OpenAiTranslation:
     def __init__(self, call: ChatCall, provider: Provider) -> None:
         self._secret = provider.api_key.reveal()
         self._relay_usage = call.relay_usage
-        members: dict[str, object] = {"model": call.upstream_model}
-        if call.stream:
-            options = dict(call.stream_options or {})
-            if provider.streams_usage:
-                options["include_usage"] = True
-            members["stream"] = True
-            if options:
-                members["stream_options"] = options
-        headers = {"Authorization": f"Bearer {self._secret}", "Content-Type": "application/json"}
-        body = object_with(orjson.dumps(members)[1:-1], call.rest)
         # choices are counted for a stream only, and many are rarely asked for
         self._choices = _choices_asked(call.rest) if call.stream and b'"n"' in call.rest else 1
-        self.request = UpstreamRequest(f"{provider.base_url}/chat/completions", headers, body)
+        self.request = openai_request(call, provider)
 
     def answer(self, body: bytes, _headers: Mapping[str, str], /) -> Answer:
         try:
@@ -145,6 +134,8 @@ class OpenAiStream:
         finishes = [self._count(choice) for choice in choices if isinstance(choice, dict)]
         used = chunk.get("usage")
         if not isinstance(used, dict):
+            if "x_groq" in chunk:
+                self._note_groq_usage(chunk["x_groq"])
             return event
         progress.usage = usage.from_openai(used)
         if not choices:
@@ -162,6 +153,12 @@ class OpenAiStream:
         if not self._usage_relayed:
             self._usage_event = write_data(orjson.dumps({**chunk, "choices": []}))
         return write_data(orjson.dumps({name: value for name, value in chunk.items() if name != "usage"}))
+
+    def _note_groq_usage(self, x_groq: object) -> None:
+        """Where Groq tells what was used, whether it was asked or not."""
+        used = x_groq.get("usage") if isinstance(x_groq, dict) else None
+        if isinstance(used, dict) and self.progress.usage is None:
+            self.progress.usage = usage.from_openai(used)
 
     def _count(self, choice: dict[str, object]) -> bool:
         """Counts what a choice brings; whether it finishes there."""
@@ -190,14 +187,24 @@ def _choices_asked(rest: bytes) -> int:
 def _text_bytes(delta: dict[str, object]) -> int:
     if len(delta) == 1 and type(text := delta.get("content")) is str:
         return len(text)  # as nearly all are
-    total = 0
-    for name in ("content", "refusal", "reasoning_content", "reasoning"):
-        text = delta.get(name)
-        if isinstance(text, str):
-            total += len(text)
+    total = sum(_length(delta.get(name)) for name in ("content", "refusal", "reasoning_content", "reasoning"))
     calls = delta.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            total += len(function.get("arguments") or "") + len(function.get("name") or "")
+            total += _length(function.get("arguments")) + _length(function.get("name"))
+    return total
+
+
+def _length(text: object) -> int:
+    """Of a text, or of the parts of one: Mistral's thoughts are parts within a part."""
+    total, pending = 0, [text]
+    while pending:
+        piece = pending.pop()
+        if isinstance(piece, str):
+            total += len(piece)
+        elif isinstance(piece, list):
+            pending += piece
+        elif isinstance(piece, dict):
+            pending += (piece.get("text"), piece.get("thinking"))
     return total

@@ -1,8 +1,9 @@
 """A provider's error as an OpenAI client reads it. Pure (WIRE: errors).
 
 Understood are OpenAI's `{"error": {message, type, param, code}}`, Anthropic's `{"type": "error",
-"error": {type, message}}` and Gemini's `{"error": {code, message, status}}`. Nothing of a 401, 402 or
-403 is passed on: those are about the operator's key and quote pieces of it.
+"error": {type, message}}`, Gemini's `{"error": {code, message, status}}`, an error without the object
+around it (vLLM, Mistral), and FastAPI's `{"detail": [{loc, msg}]}`, alone or as Mistral's message.
+Nothing of a 401, 402 or 403 is passed on: those are about the operator's key and quote pieces of it.
 """
 
 import re
@@ -74,9 +75,9 @@ def masked(message: str, *, secret: str) -> str:
 
 
 def _refused(status: int, error: Mapping[str, object], secret: str, retry_after_s: float | None) -> GatewayError:
-    message = _text(error.get("message")) or f"The provider answered with status {status}."
+    message = _text(error.get("message")) or _details(error) or f"The provider answered with status {status}."
     of_status = _OPENAI_ERRORS.get(status, ("invalid_request_error" if status < 500 else "server_error", None))
-    is_openai = "param" in error
+    is_openai = "param" in error or (isinstance(error.get("type"), str) and isinstance(error.get("code"), str))
     code = (_text(error.get("code")) if is_openai else None) or of_status[1]
     if status in (400, 413) and _TOO_LONG.search(message):
         code = CONTEXT_LENGTH_EXCEEDED
@@ -108,6 +109,18 @@ def _error_of(body: bytes) -> Mapping[str, object]:
         answer = answer[0]  # Gemini wraps a stream's error in a list
     error = answer.get("error", answer) if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {"message": error}
+
+
+def _details(error: Mapping[str, object]) -> str | None:
+    """What FastAPI says of each field that it refuses, without the values that were sent."""
+    message = error.get("message")
+    detail = (message if isinstance(message, dict) else error).get("detail")
+    refused = [item for item in detail if isinstance(item, dict)] if isinstance(detail, list) else []
+    return "; ".join(f"{_place(item.get('loc'))}: {item.get('msg')}" for item in refused) or _text(detail)
+
+
+def _place(loc: object) -> str:
+    return ".".join(str(part) for part in loc) if isinstance(loc, list) else str(loc)
 
 
 def _text(value: object) -> str | None:

@@ -22,6 +22,9 @@ _NOT_REACHED = {"aiohttp.ClientConnectorError", "httpcore.ConnectError"}
 """Not httpx's ConnectError: LiteLLM makes it of a connection that was reset after the request was sent, too."""
 _BROKEN = {"aiohttp.ClientError", "httpx.TransportError", "openai.APIConnectionError"}
 
+_NO_KEY = "none"
+"""For a server that wants none: without any, LiteLLM would send what it finds in this process's environment."""
+
 
 class LitellmTransport:
     def __init__(self, *, call_timeout_s: float) -> None:
@@ -35,8 +38,8 @@ class LitellmTransport:
             answer = await litellm.acompletion(
                 **arguments,
                 custom_llm_provider=provider.litellm_name,
-                api_base=request.url,
-                api_key=provider.api_key.reveal(),
+                api_base=request.url or None,
+                api_key=provider.api_key.reveal() or _NO_KEY,
                 timeout=self._call_timeout_s,
                 num_retries=0,
                 max_retries=0,
