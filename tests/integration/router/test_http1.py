@@ -62,6 +62,14 @@ async def test_an_answer_that_is_left_early_closes_its_connection() -> None:
         await server.left.wait()
 
 
+async def test_a_large_body_may_come_together_with_its_head() -> None:
+    body = bytes(200_000)
+    server = Server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    async with serving(server) as transport:
+        for _ in range(20):
+            assert await ask(transport, server) == (200, body)
+
+
 async def test_interim_answers_are_passed_over() -> None:
     server = Server(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + PLAIN)
     async with serving(server) as transport, transport.open(request_to(server), PROVIDER) as response:

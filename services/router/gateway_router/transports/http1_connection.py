@@ -146,17 +146,18 @@ class Http1Connection(asyncio.Protocol):
         if not self._is_busy or self._is_complete:
             self._fail("bytes that nobody asked for")
             return
-        if not self._has_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES + HIGH_WATER_BYTES:
-                self._fail("a head that is too long")
-                return
+        had_head = self._has_head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail("an upgrade that nobody asked for")
         except httptools.HttpParserError:
             self._fail("not HTTP/1.1")
+        if not had_head:
+            self._head_bytes += len(data)
+            # what has come with the end of the head is body
+            if not self._has_head and self._head_bytes > MAX_HEAD_BYTES:
+                self._fail("a head that is too long")
         self._wake()
 
     def pause_writing(self) -> None:
