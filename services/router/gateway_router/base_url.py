@@ -6,12 +6,15 @@ guard's business, at the moment of the connection (egress.py).
 """
 
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
 from gateway_router.public_address import is_public
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 class BaseUrlRefused(ValueError):
@@ -25,7 +28,7 @@ def check_base_url(url: str, *, allowed_hosts: Collection[str]) -> str:
         raise BaseUrlRefused("it is not an https URL")
     if "@" in parts.netloc:
         raise BaseUrlRefused("it holds a user name or password")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise BaseUrlRefused("it has a query or a fragment")
     if host_and_port(parts) not in allowed_hosts:
         _check_public(parts)
@@ -43,9 +46,11 @@ def _split(url: str) -> SplitResult:
         raise BaseUrlRefused("it holds other characters than a URL may")
     try:
         parts = urlsplit(url)
-        _port(parts)
+        port = parts.port
     except ValueError as error:
         raise BaseUrlRefused("it is not a URL") from error
+    if port == 0 or parts.netloc.endswith(":"):
+        raise BaseUrlRefused("its port is none")
     return parts
 
 
@@ -60,11 +65,21 @@ def _check_public(parts: SplitResult) -> None:
     host = (parts.hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         raise BaseUrlRefused("it is this machine" + hint)
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        if host.replace(".", "").isdigit() or host.startswith("0x"):
-            raise BaseUrlRefused("its address has an unusual notation") from None
-        return
-    if not is_public(address):
+    address = _address(host)
+    if address is not None and not is_public(address):
         raise BaseUrlRefused("it is not a public address" + hint)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for a name. Raises BaseUrlRefused for what some resolver may take for an address, or for another name."""
+    if "%" in host:
+        raise BaseUrlRefused("its host holds a percent sign")
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        # WHATWG URL, 3.5: a host whose last part is a number is an IPv4 address
+        if _NUMBER.fullmatch(host.rpartition(".")[2]):
+            raise BaseUrlRefused("its address has an unusual notation") from None
+        if not _NAME.fullmatch(host):
+            raise BaseUrlRefused("its host is no name of the DNS") from None
+        return None
