@@ -97,9 +97,13 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
         silence_s=settings.silence_timeout_s,
         drains_abandoned=settings.abandoned_stream == "drain",
     )
-    timeouts = {"connect_timeout_s": settings.connect_timeout_s, "call_timeout_s": limits.call_s}
-    guard = EgressGuard(settings.egress_allow_hosts)
-    async with open_speeches(guard, **timeouts, http_client=settings.provider_client) as speeches:
+    async with open_speeches(
+        EgressGuard(settings.egress_allow_hosts),
+        connect_timeout_s=settings.connect_timeout_s,
+        call_timeout_s=limits.call_s,
+        http_client=settings.provider_client,
+        max_held_bytes=settings.answers_max_bytes,
+    ) as speeches:
         directory = FixedDirectory(environment_configuration(settings))
         yield ChatCalls(directory, speeches, metering.journal, limits, guess_provider)
 

@@ -44,10 +44,20 @@ class EgressGuard:
 
         def make(info: AddrInfoType) -> socket.socket:
             family, kind, protocol, _, address = info
-            if not is_allowed and not is_public(ipaddress.ip_address(str(address[0]).partition("%")[0])):
-                metrics.EGRESS_REFUSED.inc()
-                canonical_log.warning("address refused", host=host, port=port, address=address[0])
-                raise EgressRefused(f"{host} is not at a public address")
+            if not is_allowed:
+                refuse_unless_public(str(address[0]), host=host, port=port)
             return socket.socket(family, kind, protocol)
 
         return make
+
+
+def refuse_unless_public(address: str, *, host: str, port: int) -> None:
+    """Raises EgressRefused, and says so in the log, for an address where no provider may be, and for a name."""
+    try:
+        if is_public(ipaddress.ip_address(address.partition("%")[0])):
+            return
+    except ValueError as error:
+        raise EgressRefused(f"{host} is to be dialled by its name, which cannot be judged") from error
+    metrics.EGRESS_REFUSED.inc()
+    canonical_log.warning("address refused", host=host, port=port, address=address)
+    raise EgressRefused(f"{host} is not at a public address")

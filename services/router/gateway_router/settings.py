@@ -88,9 +88,14 @@ class RouterSettings:
     first_byte_timeout_s: float = setting("PROVIDER_FIRST_BYTE_TIMEOUT_S", 120.0)
     silence_timeout_s: float = setting("PROVIDER_SILENCE_TIMEOUT_S", 120.0)
     call_timeout_s: float = setting("PROVIDER_CALL_TIMEOUT_S", 600.0)
+    answers_max_bytes: int = setting("PROVIDER_ANSWERS_MAX_BYTES", 256 * 1024 * 1024)
 
     def __post_init__(self) -> None:
-        variables = {"ROUTER_WORKERS": self.workers, "MAX_OPEN_CALLS": self.max_open_calls}
+        variables = {
+            "ROUTER_WORKERS": self.workers,
+            "MAX_OPEN_CALLS": self.max_open_calls,
+            "PROVIDER_ANSWERS_MAX_BYTES": self.answers_max_bytes,
+        }
         problems = [f"{variable}: must be at least 1" for variable, value in variables.items() if value < 1]
         if not _INSTANCE.fullmatch(self.instance):
             problems.append(f"ROUTER_INSTANCE: {self.instance!r} is not a folder's name ({_INSTANCE.pattern})")
@@ -99,7 +104,11 @@ class RouterSettings:
 
     def of_one_worker(self) -> "RouterSettings":
         """What bounds the whole router, shared out evenly."""
-        return replace(self, max_open_calls=-(-self.max_open_calls // self.workers))
+        return replace(
+            self,
+            max_open_calls=-(-self.max_open_calls // self.workers),
+            answers_max_bytes=self.answers_max_bytes // self.workers,
+        )
 
     @property
     def tls_files(self) -> TlsFiles:

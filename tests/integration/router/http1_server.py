@@ -47,7 +47,7 @@ class Server:
 
 
 @asynccontextmanager
-async def listening(script: Script) -> AsyncIterator[int]:
+async def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
     """A port behind which `script` runs for each connection, and is ended with the block."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -65,7 +65,7 @@ async def listening(script: Script) -> AsyncIterator[int]:
         finally:
             writer.transport.abort()
 
-    listener = await asyncio.start_server(run, "127.0.0.1", 0)
+    listener = await asyncio.start_server(run, host, port)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:

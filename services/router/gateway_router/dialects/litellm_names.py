@@ -22,6 +22,7 @@ from litellm.llms.anthropic.chat.transformation import (
     AnthropicConfig,
 )
 from litellm.llms.anthropic.common_utils import AnthropicError
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from litellm.llms.gemini.chat.transformation import GoogleAIStudioGeminiConfig
 from litellm.llms.vertex_ai.common_utils import VertexAIError
@@ -72,8 +73,10 @@ __all__ = [
     "AnthropicConfig",
     "AnthropicError",
     "AnthropicStreamParser",
+    "AsyncHTTPHandler",
     "GeminiStreamParser",
     "GoogleAIStudioGeminiConfig",
+    "LiteLLMAiohttpTransport",
     "ModelResponse",
     "NoLogging",
     "VertexAIError",

@@ -1,68 +1,42 @@
-"""Providers over HTTP: one aiohttp session that follows no redirect, keeps no cookie and asks for no compression."""
+"""Providers over HTTP by aiohttp: the other of the two clients (PROVIDER_CLIENT)."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from types import SimpleNamespace
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
-from yarl import URL
 
 from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
-from gateway_router.egress import EgressGuard, SocketFactory
-from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
+from gateway_router.egress import EgressGuard
+from gateway_router.transports.answer_budget import AnswerBudget
+from gateway_router.transports.guarded_session import GuardedSession
+from gateway_router.transports.transport import ReadInParts, UpstreamCut
 
 FINISH_TIMEOUT_S = 0.25
-_KEEPALIVE_S = 60.0
 
 
 class HttpTransport:
-    def __init__(self, guard: EgressGuard, *, connect_timeout_s: float) -> None:
-        self._guard = guard
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S, socket_factory=_guarded_socket),
-            # all but the connection is limited by the call's own deadline
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
-            headers={"Accept-Encoding": "identity", "User-Agent": "agent-gateway"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=256 * 1024,
-            trace_configs=[_marking_sent()],
-        )
+    def __init__(self, guard: EgressGuard, *, connect_timeout_s: float, budget: AnswerBudget | None = None) -> None:
+        self._session = GuardedSession(guard, connect_timeout_s=connect_timeout_s, traces=(_marking_sent(),))
+        self._budget = budget or AnswerBudget()
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, _provider: Provider, /) -> AsyncIterator["HttpResponse"]:
-        url = URL(request.url, encoded=True)
-        _factory.set(self._guard.socket_factory(url.host or "", url.port or 0))
+        answer = await self._session.request(
+            "POST", request.url, headers=request.headers, body=request.body, context=request
+        )
+        response = HttpResponse(answer, self._budget)
         try:
-            response = await self._session.post(
-                url, data=request.body, headers=request.headers, allow_redirects=False, trace_request_ctx=request
-            )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            raise UpstreamNotReached(type(error).__name__) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamCut(type(error).__name__) from error
-        try:
-            yield HttpResponse(response)
+            yield response
         finally:
+            response.let_go()
             # gives the connection back when the body was read to its end, closes it otherwise
-            response.close()
+            answer.close()
 
     async def close(self) -> None:
         await self._session.close()
-
-
-_factory: ContextVar[SocketFactory] = ContextVar("_factory")
-"""Of the request that dials: the connector's own hook knows the address only, and not for whom it is."""
-
-
-def _guarded_socket(info: AddrInfoType) -> socket.socket:
-    return _factory.get()(info)
 
 
 def _marking_sent() -> aiohttp.TraceConfig:
@@ -82,7 +56,8 @@ def _marking_sent() -> aiohttp.TraceConfig:
 class HttpResponse(ReadInParts):
     """See UpstreamResponse."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, budget: AnswerBudget) -> None:
+        super().__init__(budget)
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}

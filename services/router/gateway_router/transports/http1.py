@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard
+from gateway_router.transports.answer_budget import AnswerBudget
 from gateway_router.transports.http1_connection import ConnectionBroken, Http1Connection
 from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
 
@@ -31,8 +32,16 @@ Origin = tuple[str, str, int]
 
 
 class Http1Transport:
-    def __init__(self, guard: EgressGuard, *, connect_timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        guard: EgressGuard,
+        *,
+        connect_timeout_s: float,
+        budget: AnswerBudget | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._guard = guard
+        self.budget = budget or AnswerBudget()
         self._connect_timeout_s = connect_timeout_s
         self._tls = tls or provider_tls()
         self._idle: dict[Origin, list[tuple[Http1Connection, float]]] = {}
@@ -79,7 +88,8 @@ class Http1Transport:
             async with asyncio.timeout(self._connect_timeout_s):
                 connected = await self._guard.connect(host, port)
                 return await self._speak(connected, host if scheme == "https" else None)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
+            # a UnicodeError of a host that cannot be looked up at all
             raise UpstreamNotReached(type(error).__name__) from error
 
     async def _speak(self, connected: socket.socket, tls_host: str | None) -> Http1Connection:
@@ -97,7 +107,7 @@ class Http1Transport:
 class Http1Exchange:
     """See Transport.open."""
 
-    __slots__ = ("_connection", "_origin", "_request", "_transport")
+    __slots__ = ("_connection", "_origin", "_request", "_response", "_transport")
 
     def __init__(self, transport: Http1Transport, request: UpstreamRequest) -> None:
         self._transport, self._request = transport, request
@@ -118,18 +128,21 @@ class Http1Exchange:
         except BaseException:
             self._transport.give_back(self._origin, connection)
             raise
-        return Http1Response(connection)
+        response = self._response = Http1Response(connection, self._transport.budget)
+        return response
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self._response.let_go()
         self._transport.give_back(self._origin, self._connection)
 
 
 class Http1Response(ReadInParts):
     """See UpstreamResponse."""
 
-    def __init__(self, connection: Http1Connection) -> None:
+    def __init__(self, connection: Http1Connection, budget: AnswerBudget) -> None:
+        super().__init__(budget)
         self._connection = connection
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
@@ -166,14 +179,17 @@ class _Address(NamedTuple):
 @lru_cache(maxsize=4096)
 def _address(url: str) -> _Address:
     """Cached: a router calls few addresses, again and again. Raises UpstreamNotReached."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise UpstreamNotReached("the provider's address is no URL") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or not url.isascii():
         raise UpstreamNotReached("the provider's address is not http(s)://host")
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     if " " in target:
         raise UpstreamNotReached("the path holds a space")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return _Address((parts.scheme, parts.hostname, port), f"POST {target} HTTP/1.1", parts.netloc.rpartition("@")[2])
+    return _Address((parts.scheme, parts.hostname, port), f"POST {target} HTTP/1.1", parts.netloc)
 
 
 def _head(address: _Address, request: UpstreamRequest) -> bytes:

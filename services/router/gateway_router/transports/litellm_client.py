@@ -14,12 +14,15 @@ from gateway_router.dialects.chat_chunks import ChatChunks
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.dialects.litellm_names import litellm
 from gateway_router.dialects.translated import delta_of, message_of
+from gateway_router.egress import EgressGuard
+from gateway_router.transports.answer_budget import AnswerBudget, AnswersTooLarge
+from gateway_router.transports.guarded_session import GuardedSession
+from gateway_router.transports.litellm_http import LitellmCall
 from gateway_router.transports.transport import UpstreamCut, UpstreamNotReached
 from gateway_router.usage import from_openai, to_openai
 from gateway_shared.sse import DONE
 
-_NOT_REACHED = {"aiohttp.ClientConnectorError", "httpcore.ConnectError"}
-"""Not httpx's ConnectError: LiteLLM makes it of a connection that was reset after the request was sent, too."""
+_NOT_REACHED = {"gateway_router.UpstreamNotReached", "gateway_router.EgressRefused", "httpcore.ConnectError"}
 _BROKEN = {"aiohttp.ClientError", "httpx.TransportError", "openai.APIConnectionError"}
 
 _NO_KEY = "none"
@@ -27,23 +30,44 @@ _NO_KEY = "none"
 
 
 class LitellmTransport:
-    def __init__(self, *, call_timeout_s: float) -> None:
+    def __init__(
+        self,
+        guard: EgressGuard,
+        *,
+        connect_timeout_s: float,
+        call_timeout_s: float,
+        budget: AnswerBudget | None = None,
+    ) -> None:
+        self._session = GuardedSession(guard, connect_timeout_s=connect_timeout_s)
         self._call_timeout_s = call_timeout_s
+        self._budget = budget or AnswerBudget()
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, provider: Provider, /) -> AsyncIterator["_Response"]:
+        call = LitellmCall(self._session, self._budget)
+        try:
+            async with self._answered(call, request, provider) as response:
+                yield response
+        finally:
+            call.let_go()
+
+    @asynccontextmanager
+    async def _answered(
+        self, call: LitellmCall, request: UpstreamRequest, provider: Provider
+    ) -> AsyncIterator["_Response"]:
         arguments = orjson.loads(request.body)
         request.is_sent = True  # LiteLLM does not say when: from here on it may have been
         try:
-            answer = await litellm.acompletion(
-                **arguments,
-                custom_llm_provider=provider.litellm_name,
-                api_base=request.url or None,
-                api_key=provider.api_key.reveal() or _NO_KEY,
-                timeout=self._call_timeout_s,
-                num_retries=0,
-                max_retries=0,
-            )
+            with call.served():
+                answer = await litellm.acompletion(
+                    **arguments,
+                    custom_llm_provider=provider.litellm_name,
+                    api_base=request.url or None,
+                    api_key=provider.api_key.reveal() or _NO_KEY,
+                    timeout=self._call_timeout_s,
+                    num_retries=0,
+                    max_retries=0,
+                )
         except litellm.exceptions.Timeout as error:
             raise TimeoutError from error
         except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
@@ -59,8 +83,9 @@ class LitellmTransport:
             await answer.aclose()
 
     async def close(self) -> None:
-        """LiteLLM keeps its own connections."""
+        await self._session.close()
         await litellm.close_litellm_async_clients()
+        litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 class _Response:
@@ -151,13 +176,15 @@ def _refusal(error: Any) -> _Response:
 
 
 def _raise_if_unanswered(error: BaseException) -> None:
-    """Raises UpstreamNotReached or UpstreamCut where no answer came: LiteLLM makes a 500 of both.
+    """Raises UpstreamNotReached, UpstreamCut or AnswersTooLarge where no answer came: LiteLLM makes a 500 of all.
 
     Its errors do not say; the chain of their causes, down to httpx's, does.
     """
     kinds: set[str] = set()
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, AnswersTooLarge):
+            raise cause
         kinds |= {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(cause).__mro__}
         cause = cause.__cause__ or cause.__context__
     if kinds & _NOT_REACHED:

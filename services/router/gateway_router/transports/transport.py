@@ -7,9 +7,13 @@ from typing import Protocol
 
 from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
+from gateway_router.transports.answer_budget import AnswerBudget
 
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+MAX_ANSWER_VALUES = 5_000_000
+"""Of a plain answer's JSON, at some 70 bytes each once it is parsed: an object of 128 MiB may be gigabytes of `{}`."""
+_SURELY_FEW_BYTES = 1024 * 1024
 
 
 class UpstreamNotReached(Exception):
@@ -31,7 +35,7 @@ class UpstreamResponse(Protocol):
         ...
 
     async def read(self, max_bytes: int) -> bytes:
-        """The whole body. Raises UpstreamCut, also when it is longer than `max_bytes`."""
+        """The whole body. Raises UpstreamCut, also when it is longer than `max_bytes`, and AnswersTooLarge."""
         ...
 
     async def read_start(self, max_bytes: int) -> bytes:
@@ -44,11 +48,18 @@ class UpstreamResponse(Protocol):
 
 
 class ReadInParts(ABC):
-    """An UpstreamResponse for which a transport gives what each read brings: bounded, and never decompressed."""
+    """An UpstreamResponse for which a transport gives what each read brings: bounded, and never decompressed.
+
+    What `read` holds counts against the budget until `let_go`.
+    """
 
     status: int
     headers: Mapping[str, str]
-    _received_bytes = 0
+
+    def __init__(self, budget: AnswerBudget) -> None:
+        self._budget = budget
+        self._received_bytes = 0
+        self._held_bytes = 0
 
     @abstractmethod
     async def part(self) -> bytes:
@@ -69,8 +80,17 @@ class ReadInParts(ABC):
         parts: list[bytes] = []
         while part := await self.part():
             self._count(part, max_bytes)
+            self._hold(part)
             parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(body) > _SURELY_FEW_BYTES and _values(body) > MAX_ANSWER_VALUES:
+            raise UpstreamCut(f"more than {MAX_ANSWER_VALUES} values")
+        return body
+
+    def let_go(self) -> None:
+        """The answer has been passed on."""
+        self._budget.give_back(self._held_bytes)
+        self._held_bytes = 0
 
     async def read_start(self, max_bytes: int) -> bytes:
         received = bytearray()
@@ -80,6 +100,10 @@ class ReadInParts(ABC):
                 break
         return bytes(received[:max_bytes])
 
+    def _hold(self, part: bytes) -> None:
+        self._budget.take(len(part))
+        self._held_bytes += len(part)
+
     def _count(self, part: bytes, max_bytes: int) -> None:
         self._received_bytes += len(part)
         if self._received_bytes > max_bytes:
@@ -88,6 +112,11 @@ class ReadInParts(ABC):
     def _check_coding(self) -> None:
         if self.headers.get("content-encoding", "identity") != "identity":
             raise UpstreamCut("the answer is compressed, which was not asked for")
+
+
+def _values(body: bytes) -> int:
+    """At least as many as a JSON document holds: each but the first follows one of these."""
+    return sum(body.count(mark) for mark in (b",", b"[", b"{", b":"))
 
 
 class Transport(Protocol):

@@ -1,0 +1,149 @@
+"""How LiteLLM's clients reach providers: through the guard, in the place of a transport of their own.
+
+LiteLLM makes an httpx client for each kind of provider and each key, and keeps it; it follows redirects, keeps cookies
+and unpacks what is compressed. All of them are given `ThroughTheGuard`, which knows the call that it serves by a
+context variable: outside of a call it reaches nobody.
+
+What does not go by httpx's asynchronous clients (`requests` or `boto3` in some provider's module) is judged where it
+dials, by Python's audit hook: to public addresses only, whatever the operator allows.
+"""
+
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+import httpx
+
+from gateway_router.dialects.litellm_names import AsyncHTTPHandler, LiteLLMAiohttpTransport, litellm
+from gateway_router.egress import refuse_unless_public
+from gateway_router.transports.answer_budget import AnswerBudget
+from gateway_router.transports.guarded_session import GuardedSession
+from gateway_router.transports.transport import MAX_ANSWER_BYTES, UpstreamCut, UpstreamNotReached
+
+MAX_LINE_BYTES = 8 * 1024 * 1024
+"""Of an event stream: LiteLLM's parsers join what they have with every read until a line ends."""
+
+_OURS = frozenset(("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding"))
+_NOT_PASSED_ON = frozenset(("content-encoding", "location", "set-cookie"))
+"""A redirect without a `Location` is an answer like any other: nobody follows it."""
+
+
+class LitellmCall:
+    """What LiteLLM's clients may use and hold while they serve one call."""
+
+    def __init__(self, session: GuardedSession, budget: AnswerBudget) -> None:
+        self.session = session
+        self.is_over = False
+        self._budget = budget
+        self._held_bytes = 0
+
+    def hold(self, size: int) -> None:
+        self._budget.take(size)
+        self._held_bytes += size
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Within: the call of whatever LiteLLM dials, in this task and in the tasks and threads that it starts."""
+        before = _call.set(self)
+        try:
+            yield
+        finally:
+            _call.reset(before)
+
+    def let_go(self) -> None:
+        self.is_over = True
+        self._budget.give_back(self._held_bytes)
+        self._held_bytes = 0
+
+
+_call: ContextVar[LitellmCall | None] = ContextVar("_call", default=None)
+
+
+async def _through_the_guard(_: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    """Raises httpx's errors, with UpstreamNotReached or UpstreamCut as their cause."""
+    call = _call.get()
+    if call is None or call.is_over:
+        raise httpx.ConnectError("not within a call to a provider", request=request)
+    body = await request.aread()
+    headers = {name: value for name, value in request.headers.items() if name not in _OURS}
+    judged_by_the_guard = _call.set(None)
+    try:
+        answer = await call.session.request(request.method, str(request.url), headers=headers, body=body)
+    except UpstreamNotReached as error:
+        raise httpx.ConnectError(str(error), request=request) from error
+    except UpstreamCut as error:
+        raise httpx.ReadError(str(error), request=request) from error
+    finally:
+        _call.reset(judged_by_the_guard)
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        answer.close()
+        raise httpx.ReadError("compressed, which was not asked for", request=request)
+    passed_on = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED_ON]
+    return httpx.Response(answer.status, headers=passed_on, stream=_Body(answer, call), request=request)
+
+
+class ThroughTheGuard(httpx.AsyncBaseTransport):
+    """One for all of LiteLLM's clients: it has no state."""
+
+    handle_async_request = _through_the_guard
+
+
+class _Body(httpx.AsyncByteStream):
+    """Bounded: LiteLLM holds what it reads, a plain answer whole and of a stream the last line."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, call: LitellmCall) -> None:
+        self._answer = answer
+        self._call = call
+        self._is_stream = answer.content_type == "text/event-stream"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        received_bytes = line_bytes = 0
+        while part := await self._part():
+            received_bytes += len(part)
+            line_bytes = line_bytes + len(part) if b"\n" not in part else len(part) - part.rindex(b"\n") - 1
+            if received_bytes > MAX_ANSWER_BYTES or (self._is_stream and line_bytes > MAX_LINE_BYTES):
+                raise httpx.ReadError("more than is taken")
+            if not self._is_stream:
+                self._call.hold(len(part))
+            yield part
+
+    async def _part(self) -> bytes:
+        try:
+            return await self._answer.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx.ReadError(type(error).__name__) from error
+
+    async def aclose(self) -> None:
+        self._answer.close()
+
+
+class _WithoutRedirects(httpx.HTTPTransport):
+    """For LiteLLM's clients that block a thread; the audit hook judges what they dial."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        response.headers.pop("location", None)
+        return response
+
+
+def _transport(**_: object) -> ThroughTheGuard:
+    return ThroughTheGuard()
+
+
+def _judge(event: str, arguments: tuple[Any, ...]) -> None:
+    """Raises EgressRefused for what LiteLLM dials past the guard."""
+    if event != "socket.connect" or _call.get() is None:
+        return
+    connecting, address = arguments
+    if connecting.family in (socket.AF_INET, socket.AF_INET6):
+        refuse_unless_public(str(address[0]), host=str(address[0]), port=address[1])
+
+
+AsyncHTTPHandler.create_async_transport = staticmethod(_transport)
+LiteLLMAiohttpTransport.handle_async_request = _through_the_guard  # of the clients that importing LiteLLM has made
+litellm.sync_transport = _WithoutRedirects(trust_env=False)
+sys.addaudithook(_judge)
