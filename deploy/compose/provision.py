@@ -7,8 +7,10 @@ their life and changes nothing else.
 Settings: DEPLOYMENT, CERTIFICATE_DAYS.
 """
 
+import base64
 import os
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,12 +19,23 @@ from gateway_authority.profile import DEFAULT_DEPLOYMENT, USAGES
 
 CREDENTIALS = Path("/credentials")
 
-GENERATED_SECRETS = {
-    "edge": "key_pepper",
+
+def password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def key_ring() -> str:
+    """A first key of 256 bits, as PROVIDER_KEY_RING_FILE holds them."""
+    return f"k1 {base64.b64encode(secrets.token_bytes(32)).decode()}\n"
+
+
+GENERATED_SECRETS: dict[str, tuple[str, Callable[[], str]]] = {
+    "edge": ("key_pepper", password),
+    "router": ("provider_key_ring", key_ring),
     # never used: no superuser comes in over the network, but the image wants a password to be set
-    "postgres": "superuser_password",
+    "postgres": ("superuser_password", password),
 }
-"""Random values made once, by the role that reads them."""
+"""Random values made once, by the role that reads them: the file's name, and what makes its text."""
 
 
 def provision(credentials: Path, *, deployment: str, now: datetime, lifetime: timedelta) -> list[str]:
@@ -33,8 +46,8 @@ def provision(credentials: Path, *, deployment: str, now: datetime, lifetime: ti
         folder = credentials / role
         if folder.is_dir():
             _hand_over(authority, role, folder)
-    for role, name in GENERATED_SECRETS.items():
-        _make_once(credentials / role / name)
+    for role, (name, make) in GENERATED_SECRETS.items():
+        _make_once(credentials / role / name, make)
     return issued
 
 
@@ -49,12 +62,12 @@ def _hand_over(authority: Path, role: str, folder: Path) -> None:
         trusted.write_bytes(certificate)
 
 
-def _make_once(path: Path) -> None:
+def _make_once(path: Path, make: Callable[[], str]) -> None:
     if path.exists():
         return
     draft = path.with_name(f".{path.name}")
     draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(32))
+    draft.write_text(make())
     draft.replace(path)
 
 

@@ -1,5 +1,6 @@
 """What a stack needs before its services start, in order; each is safe to do again at every start."""
 
+import base64
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -34,15 +35,19 @@ SEED_KEYS = (
 
 
 def make_secrets(home: Home) -> None:
-    """The pepper of the key digests: made once, since every key dies with it."""
+    """The pepper of the key digests, and the key ring of the providers' keys: made once, since these die with them."""
     home.secrets.mkdir(mode=0o700, exist_ok=True)
     pepper = home.secrets / "key_pepper"
     if not pepper.exists():
         write_private(pepper, secrets.token_urlsafe(32) + "\n")
+    ring = home.secrets / "provider_key_ring"
+    if not ring.exists():
+        write_private(ring, f"k1 {base64.b64encode(secrets.token_bytes(32)).decode()}\n")
 
 
 def migrate(services: Services) -> None:
     services.edge_command("migrate").run()
+    services.router_command("migrate").run()
     services.billing_command("migrate").run()
 
 

@@ -48,6 +48,7 @@ class Services:
             "JOURNAL_DIR": self.home.journal,
             "AMQP_URL": self._amqp_url,
             "POSTGRES_DSN": self.dsn("router"),
+            "PROVIDER_KEY_RING_FILE": self.home.secrets / "provider_key_ring",
         }
         if self.is_simulated:
             allowed = self.environ.get("EGRESS_ALLOW_HOSTS")
@@ -56,7 +57,9 @@ class Services:
         return self._serve("router", settings)
 
     def router_command(self, *arguments: str) -> Command:
-        return self._python("router", {}, *arguments)
+        """A one-shot command of the router with the owner's rights: migrations."""
+        settings = {**self._identity("operator"), "POSTGRES_DSN": self.dsn("operator")}
+        return self._python("router", settings, *arguments)
 
     def billing(self) -> Command:
         settings = {**self._billing_settings("billing"), "AMQP_URL": self._amqp_url}

@@ -13,16 +13,18 @@ import uvloop
 
 from gateway_router import metrics
 from gateway_router.calls import ChatCalls
-from gateway_router.configuration import FixedDirectory
+from gateway_router.configuration import Directory
 from gateway_router.egress import EgressGuard
 from gateway_router.environment_providers import environment_configuration
 from gateway_router.hop_operations import operations
+from gateway_router.key_ring import KeyRing, read_key_ring
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import cost_map, guess_provider
 from gateway_router.metering import Metering, open_metering
 from gateway_router.model_list import model_list
 from gateway_router.settings import RouterSettings
 from gateway_router.speeches import open_speeches
+from gateway_router.stored_providers import StoredProviders, open_stored_providers
 from gateway_shared import canonical_log
 from gateway_shared.hop_server import HopServer, serve_hop
 from gateway_shared.listener import Listener
@@ -40,13 +42,20 @@ def work(worker: Worker, settings: RouterSettings, version: str) -> int:
 
 
 async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -> int:
-    async with worker.reporting(health), _metering(settings) as metering, _calls(settings, metering) as calls:
+    async with (
+        worker.reporting(health),
+        _metering(settings) as metering,
+        _stored_providers(settings) as stored,
+        _calls(settings, metering, stored.directory) as calls,
+    ):
         health.checks.update(metering.checks)
-        health.facts = lambda: {"providers": _names(calls), **metering.facts()}
+        health.facts = lambda: {**stored.directory.facts(), **metering.facts()}
         async with _listening(settings, calls, worker.listener) as hop:
             health.started = True
             worker.announce(health)
-            canonical_log.info("router ready", port=settings.port, providers=_names(calls), worker=worker.number)
+            canonical_log.info(
+                "router ready", port=settings.port, providers=stored.directory.names, worker=worker.number
+            )
             stopped = asyncio.create_task(worker.stopping.wait(), name="stop")
             ends: set[asyncio.Future[Any]] = {stopped, metering.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -61,10 +70,6 @@ async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -
                 draining.cancel()
                 await _drain(hop, calls, 0)
     return 1 if metering.failed.done() else 0
-
-
-def _names(calls: ChatCalls) -> list[str]:
-    return sorted({registration.name for registration in calls.directory.current.registrations})
 
 
 async def _drain(hop: HopServer, calls: ChatCalls, drain_s: float) -> None:
@@ -90,7 +95,21 @@ async def _metering(settings: RouterSettings) -> AsyncIterator[Metering]:
 
 
 @asynccontextmanager
-async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[ChatCalls]:
+async def _stored_providers(settings: RouterSettings) -> AsyncIterator[StoredProviders]:
+    async with open_stored_providers(
+        environment_configuration(settings),
+        _key_ring(settings),
+        allowed_hosts=settings.egress_allow_hosts,
+        journal_dir=settings.journal_dir,
+        instance=settings.instance,
+        postgres_dsn=settings.postgres_dsn,
+        tls_files=settings.tls_files,
+    ) as stored:
+        yield stored
+
+
+@asynccontextmanager
+async def _calls(settings: RouterSettings, metering: Metering, directory: Directory) -> AsyncIterator[ChatCalls]:
     limits = CallLimits(
         call_s=settings.call_timeout_s,
         first_byte_s=settings.first_byte_timeout_s,
@@ -104,14 +123,17 @@ async def _calls(settings: RouterSettings, metering: Metering) -> AsyncIterator[
         http_client=settings.provider_client,
         max_held_bytes=settings.answers_max_bytes,
     ) as speeches:
-        directory = FixedDirectory(environment_configuration(settings))
         yield ChatCalls(directory, speeches, metering.journal, limits, guess_provider)
+
+
+def _key_ring(settings: RouterSettings) -> KeyRing | None:
+    return read_key_ring(settings.provider_key_ring_file) if settings.provider_key_ring_file else None
 
 
 @asynccontextmanager
 async def _listening(settings: RouterSettings, calls: ChatCalls, listener: Listener) -> AsyncIterator[HopServer]:
     registrations = calls.directory.current.registrations
-    models = model_list(cost_map(), [registration.ways[0] for registration in registrations])
+    models = model_list(cost_map(), [registration.ways[0] for registration in registrations if registration.ways])
     async with serve_hop(
         operations(calls, models, max_open_calls=-(-settings.max_open_calls // settings.workers)),
         listener=listener,

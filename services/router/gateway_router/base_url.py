@@ -7,7 +7,7 @@ guard's business, at the moment of the connection (egress.py).
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Container
 from urllib.parse import SplitResult, urlsplit
 
 from gateway_router.public_address import is_public
@@ -21,7 +21,7 @@ class BaseUrlRefused(ValueError):
     """The text says what is wrong, in words."""
 
 
-def check_base_url(url: str, *, allowed_hosts: Collection[str]) -> str:
+def check_base_url(url: str, *, allowed_hosts: Container[str]) -> str:
     """`url` without a trailing slash. Raises BaseUrlRefused."""
     parts = _split(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:

@@ -1,7 +1,7 @@
 """The configuration that stands now: the environment's providers and the stored ones, as they are changed."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +26,7 @@ class LiveDirectory:
 
     environment: Configuration
     ring: KeyRing | None
-    allowed_hosts: Collection[str]
+    allowed_hosts: Container[str]
     source: Source = "environment"
     stored: StoredConfiguration = field(default_factory=StoredConfiguration)
     is_heard: bool = False
@@ -57,6 +57,7 @@ class LiveDirectory:
 
     def note_hearing(self, heard: bool) -> None:
         self.is_heard = heard
+        metrics.PROVIDER_CHANNEL_OPEN.set(heard)
 
     async def reached(self, version: int, *, timeout_s: float) -> bool:
         """Whether this process has come to `version` (or past it) within `timeout_s`: for whoever just changed it."""

@@ -39,6 +39,11 @@ CONFIGURATION_VERSION = Gauge(
     "Version of the providers that calls are routed by; of the worker that is furthest behind.",
     multiprocess_mode="livemin",
 )
+PROVIDER_CHANNEL_OPEN = Gauge(
+    "gateway_router_provider_channel_open",
+    "1 while every worker hears of changed providers.",
+    multiprocess_mode="livemin",
+)
 PROVIDERS_UNUSABLE = Gauge(
     "gateway_router_providers_unusable",
     "Stored providers that cannot be called from here: /health says why.",

@@ -1,6 +1,6 @@
 """The environment's providers and the stored ones as one configuration: the one place where stored keys are opened."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway_router.base_url import BaseUrlRefused, check_base_url
@@ -23,7 +23,7 @@ class ProvidersInForce:
 
 
 def combine(
-    environment: Configuration, stored: StoredConfiguration, ring: KeyRing | None, *, allowed_hosts: Collection[str]
+    environment: Configuration, stored: StoredConfiguration, ring: KeyRing | None, *, allowed_hosts: Container[str]
 ) -> ProvidersInForce:
     """A stored provider hides the environment's of the same name, also where it cannot be used.
 
@@ -49,7 +49,7 @@ def combine(
     return ProvidersInForce(configuration, unusable)
 
 
-def _ways(provider: StoredProvider, ring: KeyRing | None, allowed_hosts: Collection[str]) -> tuple[Provider, ...]:
+def _ways(provider: StoredProvider, ring: KeyRing | None, allowed_hosts: Container[str]) -> tuple[Provider, ...]:
     """One for each key, or one without any. Raises ProviderUnusable where any part of it is: never by halves."""
     definition = provider.definition
     try:

@@ -8,7 +8,7 @@ Postgres being away stops nothing: the last known configuration goes on, at a st
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +40,7 @@ async def open_stored_providers(
     environment: Configuration,
     ring: KeyRing | None,
     *,
-    allowed_hosts: Collection[str],
+    allowed_hosts: Container[str],
     journal_dir: Path,
     instance: str,
     postgres_dsn: str,

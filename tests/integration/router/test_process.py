@@ -127,6 +127,7 @@ async def test_it_starts_answers_drains_and_ends(
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"ROUTER_INSTANCE": "../elsewhere"}, "ROUTER_INSTANCE"),
         ({"JOURNAL_DIR": "/proc/nowhere"}, "JOURNAL_DIR"),
+        ({"PROVIDER_KEY_RING_FILE": "/dev/null"}, "PROVIDER_KEY_RING_FILE"),
         ({}, "JOURNAL_DIR"),
     ],
 )

@@ -12,6 +12,8 @@ from gateway_local.layout import Home
 from gateway_local.private_file import write_json
 from gateway_local.remove import remove_data
 
+from gateway_router.key_ring import read_key_ring
+
 KEY = "gw-" + "a1B" * 16 + "x"
 RUN = {
     "edge_url": "http://127.0.0.1:8080",
@@ -47,15 +49,21 @@ def test_the_pasted_call_names_a_model_that_somebody_answers(environ: dict[str, 
     assert ("the simulator" in text) == (not environ)
 
 
-def test_the_pepper_is_made_once_and_private(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["key_pepper", "provider_key_ring"])
+def test_secrets_are_made_once_and_private(tmp_path: Path, name: str) -> None:
     home = Home(tmp_path)
     make_secrets(home)
-    pepper = home.secrets / "key_pepper"
-    first = pepper.read_text()
+    secret = home.secrets / name
+    first = secret.read_text()
     make_secrets(home)
-    assert pepper.read_text() == first
+    assert secret.read_text() == first
     assert len(first.strip()) >= 32
-    assert stat.S_IMODE(pepper.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_the_routers_key_ring_has_a_key(tmp_path: Path) -> None:
+    make_secrets(Home(tmp_path))
+    assert read_key_ring(Home(tmp_path).secrets / "provider_key_ring").current_id == "k1"
 
 
 def test_json_files_are_private_and_replaced_whole(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway_router.key_ring import read_key_ring
+
 PROVISION = Path(__file__).parents[3] / "deploy" / "compose" / "provision.py"
 NOW = datetime.now(UTC)
 LIFETIME = timedelta(days=90)
@@ -35,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_each_role_gets_its_own_key_and_no_other(provision: Provision, credentials: Path) -> None:
     provision(NOW)
-    secrets = {"edge": {"key_pepper"}, "postgres": {"superuser_password"}}
+    secrets = {"edge": {"key_pepper"}, "router": {"provider_key_ring"}, "postgres": {"superuser_password"}}
     for role in ROLES:
         own = {"ca.pem", f"{role}.pem", f"{role}.key"} | secrets.get(role, set())
         assert set(contents(credentials / role)) == own
@@ -43,8 +45,8 @@ def test_each_role_gets_its_own_key_and_no_other(provision: Provision, credentia
 
 def test_keys_and_secrets_are_for_their_owner_only(provision: Provision, credentials: Path) -> None:
     provision(NOW)
-    for path in (credentials / "edge/edge.key", credentials / "edge/key_pepper", credentials / "postgres/postgres.key"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for path in ("edge/edge.key", "edge/key_pepper", "router/provider_key_ring", "postgres/postgres.key"):
+        assert stat.S_IMODE((credentials / path).stat().st_mode) == 0o600
 
 
 def test_the_pepper_is_long_and_of_its_own(provision: Provision, credentials: Path) -> None:
@@ -52,6 +54,11 @@ def test_the_pepper_is_long_and_of_its_own(provision: Provision, credentials: Pa
     pepper = (credentials / "edge" / "key_pepper").read_text()
     assert len(pepper) >= 32
     assert pepper != (credentials / "postgres" / "superuser_password").read_text()
+
+
+def test_the_routers_key_ring_has_a_key(provision: Provision, credentials: Path) -> None:
+    provision(NOW)
+    assert read_key_ring(credentials / "router" / "provider_key_ring").current_id == "k1"
 
 
 def test_running_again_changes_nothing(provision: Provision, credentials: Path) -> None:
@@ -70,4 +77,4 @@ def test_certificates_past_half_their_life_are_renewed_and_the_pepper_stays(
     after = contents(credentials)
     changed = {name for name in after if after[name] != before[name]}
     assert {f"{role}/{role}.pem" for role in ROLES} <= changed
-    assert not changed & {"edge/key_pepper", "postgres/superuser_password", "edge/ca.pem"}
+    assert not changed & {"edge/key_pepper", "router/provider_key_ring", "postgres/superuser_password", "edge/ca.pem"}

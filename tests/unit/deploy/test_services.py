@@ -74,10 +74,17 @@ def test_each_service_shows_its_own_certificate_and_commands_the_owners() -> Non
         (stack.router(), "router"),
         (stack.billing(), "billing"),
         (stack.edge_command("migrate"), "operator"),
+        (stack.router_command("migrate"), "operator"),
         (stack.billing_command("migrate"), "operator"),
     ]:
         assert command.environment["TLS_CERT_FILE"] == f"/srv/state/certificates/{role}.pem"
         assert command.environment["POSTGRES_DSN"] == f"postgresql://{role}@localhost:18005/gateway"
+
+
+def test_only_the_router_is_told_where_the_key_ring_is() -> None:
+    stack = services({})
+    assert stack.router().environment["PROVIDER_KEY_RING_FILE"] == "/srv/state/secrets/provider_key_ring"
+    assert not any("PROVIDER_KEY_RING_FILE" in command.environment for command in all_but_the_router(stack))
 
 
 def test_a_libpq_uri_survives_odd_characters_in_the_path() -> None:
