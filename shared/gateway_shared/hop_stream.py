@@ -1,8 +1,9 @@
 """One exchange over the hop: a head and a body in each direction, each with its window.
 
 A side may have at most `WINDOW_BYTES` body bytes of a stream sent and not granted again; a peer that
-sends more loses the connection. So a reader that stalls holds up its own stream, nobody else's, and
-memory is bounded by window times streams.
+sends more loses the connection. What a reader has taken is granted again when it comes for more, and not
+before. So a reader that stalls holds up its own stream, nobody else's, and memory is bounded by window times
+streams.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from gateway_shared.hop_frames import (
 )
 
 WINDOW_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
+"""What one read takes at most, so that the copy in a reader's hands stays small beside the window."""
 
 
 class Carrier(Protocol):
@@ -61,7 +64,7 @@ class Stream:
         self._first_kind = first_kind
         self._credit = WINDOW_BYTES
         self._unread_bytes = 0  # received and not granted again
-        self._read_bytes = 0  # read by our side since the last grant
+        self._read_bytes = 0  # of these, read by our side
         self._parts: list[bytes] = []
         self._peer_ended = self._ended = False
         self._error: HopLost | None = None
@@ -117,20 +120,30 @@ class Stream:
         return self.peer_head
 
     async def read(self) -> bytes:
-        """Body bytes that came since the last read; b"" at the end. Raises HopLost."""
+        """The next body bytes, at most READ_BYTES; b"" at the end. Raises HopLost."""
+        if self._read_bytes >= WINDOW_BYTES // 2 and not self._peer_ended:
+            self._link.put(self.id, WINDOW, credit_of(self._read_bytes))
+            self._unread_bytes -= self._read_bytes
+            self._read_bytes = 0
         while not self._parts:
             if self._peer_ended:
                 return b""
             await self._arrival()
-        parts, self._parts = self._parts, []
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        if not self._peer_ended:
-            self._read_bytes += len(data)
-            if self._read_bytes >= WINDOW_BYTES // 2:
-                self._link.put(self.id, WINDOW, credit_of(self._read_bytes))
-                self._unread_bytes -= self._read_bytes
-                self._read_bytes = 0
+        data = self._take()
+        self._read_bytes += len(data)
         return data
+
+    def _take(self) -> bytes:
+        parts, self._parts = self._parts, []
+        if len(parts) == 1:
+            return parts[0]
+        if self._unread_bytes - self._read_bytes > READ_BYTES:
+            taken_bytes = taken = 0
+            while taken_bytes + len(parts[taken]) <= READ_BYTES:
+                taken_bytes += len(parts[taken])
+                taken += 1
+            parts, self._parts = parts[:taken], parts[taken:]
+        return b"".join(parts)
 
     async def _arrival(self) -> None:
         self._raise_error()

@@ -9,7 +9,7 @@ import pytest
 from gateway_shared.hop import HopLost
 from gateway_shared.hop_client import HopClient
 from gateway_shared.hop_server import HopAnswer, HopCall
-from gateway_shared.hop_stream import WINDOW_BYTES
+from gateway_shared.hop_stream import READ_BYTES, WINDOW_BYTES
 from tests.integration.shared.hop_pair import for_the_edge, hop_client, hop_server, issue
 
 CHUNK = b"x" * 4096
@@ -69,6 +69,26 @@ async def test_a_reader_that_stalls_stops_at_its_window_and_holds_up_nobody(fold
             async with client.request("echo", b"{}", body) as response:
                 assert await response.read() == body
         assert flood.sent_bytes <= 2 * WINDOW_BYTES
+
+
+async def test_what_a_reader_has_in_its_hands_counts_as_unread(folder: Path) -> None:
+    flood = Flood()
+    async with (
+        hop_server(for_the_edge(flood=flood.serve), folder) as server,
+        hop_client(folder, server, connections=1) as client,
+        client.request("flood", b"{}") as response,
+    ):
+        chunks = response.chunks()
+        held = 0
+        while held < WINDOW_BYTES // 2:
+            await settled(flood)
+            chunk = await anext(chunks)
+            assert len(chunk) <= READ_BYTES
+            held += len(chunk)
+        await settled(flood)
+        assert flood.sent_bytes <= WINDOW_BYTES
+        while flood.sent_bytes <= WINDOW_BYTES:  # who comes again has done with it
+            await anext(chunks)
 
 
 async def test_a_stalled_stream_goes_on_where_it_stopped(folder: Path) -> None:

@@ -12,7 +12,9 @@ import httptools
 
 MAX_HEAD_BYTES = 64 * 1024
 HIGH_WATER_BYTES = 64 * 1024
-"""Beyond what one read brings (uvloop: up to 256 KB). A stream whose client does not read holds it twice over."""
+"""Unread body beyond which the socket is paused; what its last read brought comes on top."""
+_RECEIVED = bytearray(64 * 1024)
+"""What one read of a socket brings, for all connections: parsed, and so copied, before the next."""
 _LARGE_WRITE_BYTES = 256 * 1024
 
 
@@ -20,7 +22,7 @@ class ConnectionBroken(ConnectionError):
     """The provider closed, reset, or does not speak HTTP/1.1; the text says which."""
 
 
-class Http1Connection(asyncio.Protocol):
+class Http1Connection(asyncio.BufferedProtocol):
     """`post` once the connection is idle, then `head`, then `read` until b""; `release` in the end."""
 
     def __init__(self) -> None:
@@ -84,7 +86,7 @@ class Http1Connection(asyncio.Protocol):
             self._raise_error()
 
     async def read(self) -> bytes:
-        """Body bytes since the last read, b"" at the end. Raises ConnectionBroken."""
+        """The next body bytes, about HIGH_WATER_BYTES at most; b"" at the end. Raises ConnectionBroken."""
         while not self._parts:
             self._raise_error()
             if self._is_complete:
@@ -142,19 +144,22 @@ class Http1Connection(asyncio.Protocol):
         # not asserted: uvloop's TLS transport is not a subclass
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> bytearray:
+        return _RECEIVED
+
+    def buffer_updated(self, nbytes: int) -> None:
         if not self._is_busy or self._is_complete:
             self._fail("bytes that nobody asked for")
             return
         had_head = self._has_head
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(memoryview(_RECEIVED)[:nbytes])
         except httptools.HttpParserUpgrade:
             self._fail("an upgrade that nobody asked for")
         except httptools.HttpParserError:
             self._fail("not HTTP/1.1")
         if not had_head:
-            self._head_bytes += len(data)
+            self._head_bytes += nbytes
             # what has come with the end of the head is body
             if not self._has_head and self._head_bytes > MAX_HEAD_BYTES:
                 self._fail("a head that is too long")
