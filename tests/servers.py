@@ -37,12 +37,25 @@ SETTLED_S = 2.0
 (docs/operations.md): a test that kills it lets it settle first."""
 
 
+def _own_ports() -> range:
+    """Below the range for outgoing connections, and no other worker's of pytest-xdist.
+
+    One of those must not take the port of a server that is down.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = 12_000 // workers // 10 * 10
+    return range(20_000 + number * size, 20_000 + (number + 1) * size)
+
+
+OWN_PORTS = _own_ports()
+
+
 def free_ports(count: int) -> list[int]:
-    """Below the range for outgoing connections: one of those must not take the port of a server that is down."""
     with ExitStack() as sockets:
         ports: list[int] = []
         while len(ports) < count:
-            port = random.randrange(20_000, 32_000)
+            port = random.choice(OWN_PORTS)
             with suppress(OSError):  # somebody listens there
                 sockets.enter_context(socket.create_server(("127.0.0.1", port)))
                 ports.append(port)

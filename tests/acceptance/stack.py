@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.servers import OWN_PORTS
+
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 300
 PORTS = 10
@@ -82,7 +84,7 @@ def running_stack(home: Path, extra_environ: Mapping[str, str] | None = None) ->
 def free_port_base() -> int:
     """The first of ten ports in a row that nobody listens on."""
     for _ in range(100):
-        base = random.randrange(20_000, 30_000, PORTS)  # below the range that the kernel hands out
+        base = random.choice(OWN_PORTS[::PORTS])
         if all(_is_free(port) for port in range(base, base + PORTS)):
             return base
     raise RuntimeError("no ten free ports in a row")
