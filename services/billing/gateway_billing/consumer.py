@@ -27,6 +27,9 @@ from gateway_billing.subscription import (
 from gateway_shared import canonical_log
 from gateway_shared.tls import TlsFiles, connection_lifetime_s
 
+BATCHES_AT_ONCE = 2
+"""Written at the same time: while Postgres works on one, the next is rated and sent."""
+
 
 class Consumer:
     def __init__(self, amqp_url: str, files: TlsFiles, pool: Pool, keeper: BookKeeper, *, renew_after_s: float) -> None:
@@ -74,32 +77,52 @@ class Consumer:
     async def _consume(self, subscription: Subscription) -> None:
         """Returns when the broker took the queue away, or the subscription retired. Raises DatabaseAway.
 
-        While Postgres works on a batch the next one is read.
+        While Postgres works on a batch the next one is prepared and the one after it read.
         """
         self._subscription = subscription
         if self._stopping.is_set():
             return
         reading = asyncio.create_task(next_batch(subscription))
+        recording: list[asyncio.Task[None]] = []
         try:
             while True:
-                batch = await reading
-                subscription.raise_if_ended()
-                reading = asyncio.create_task(next_batch(subscription))
-                await self._record(batch, subscription)
-                self._backoff.succeed()
+                is_busy = len(recording) == BATCHES_AT_ONCE
+                waited_for = recording if is_busy else (reading, *recording)
+                await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+                recording = self._unfinished(recording)
+                if reading.done() and len(recording) < BATCHES_AT_ONCE:
+                    batch = reading.result()
+                    subscription.raise_if_ended()
+                    reading = asyncio.create_task(next_batch(subscription))
+                    before = recording[-1] if recording else None
+                    recording.append(asyncio.create_task(self._record(batch, subscription, before)))
         except SubscriptionRetired:
-            return
+            await _all_ended(recording)
+            self._unfinished(recording)
         except SubscriptionEnded as error:
+            await _all_ended(recording)
             if str(error) != CANCELLED_BY_BROKER:
                 raise
+            self._unfinished(recording)
             canonical_log.warning("queue was taken away")
         finally:
             await _abandon(reading)
+            await _all_ended(recording)
 
-    async def _record(self, batch: Batch, subscription: Subscription) -> None:
-        """Commits, then acknowledges. Raises DatabaseAway and SubscriptionEnded."""
+    def _unfinished(self, recording: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
+        """Raises what one of them failed with: DatabaseAway or SubscriptionEnded."""
+        for task in recording:
+            if task.done():
+                task.result()
+                self._backoff.succeed()
+        return [task for task in recording if not task.done()]
+
+    async def _record(self, batch: Batch, subscription: Subscription, before: asyncio.Task[None] | None) -> None:
+        """Commits, then acknowledges, behind the batch before it. Raises DatabaseAway and SubscriptionEnded."""
         started_s = time.monotonic()
         recorded = await self._ledger.record(batch.content, self._keeper)
+        if before is not None:
+            await asyncio.wait({before})
         await subscription.acknowledge(batch.messages)
         _tell(batch, recorded, time.monotonic() - started_s)
 
@@ -122,6 +145,15 @@ async def _abandon(reading: asyncio.Task[Batch]) -> None:
     await asyncio.wait({reading})
     if not reading.cancelled():
         reading.exception()  # it has been told elsewhere
+
+
+async def _all_ended(recording: list[asyncio.Task[None]]) -> None:
+    """Each ends by itself: what it waits for has a timeout."""
+    if recording:
+        await asyncio.wait(recording)
+    for task in recording:
+        if not task.cancelled():
+            task.exception()  # of several the first was raised
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:
