@@ -110,8 +110,7 @@ async def drain(on: Stack, events: int) -> str:
     on.billing.start()
     wait_until(lambda: on.billing.metric(INSERTED) > 0, what="the first event inserted")
     first_s, before, already = time.monotonic(), on.cpu(), consumed(on)
-    while consumed(on) < published:
-        await asyncio.sleep(ASK_INTERVAL_S)
+    wait_until(lambda: consumed(on) >= published, what="everything consumed", timeout_s=600, every_s=ASK_INTERVAL_S)
     seconds, after, measured = time.monotonic() - first_s, on.cpu(), published - already
     (row,) = await query(on.postgres, "billing_reader", COUNT, producer)
     each_us = {name: (after[name] - before[name]) / measured * 1e6 for name in after}

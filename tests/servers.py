@@ -69,11 +69,13 @@ def private_folder() -> Path:
     return folder
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+def wait_until(
+    condition: Callable[[], bool], *, what: str, timeout_s: float = READY_TIMEOUT_S, every_s: float = 0.02
+) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s:.0f} s"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 @dataclass(frozen=True, slots=True)
