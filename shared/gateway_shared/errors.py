@@ -7,9 +7,12 @@
     ├── QuotaExceeded               402 insufficient_quota
     ├── PermissionDenied            403 permission_error
     ├── NotFound                    404 not_found
-    │   └── ModelNotFound           404 model_not_found
+    │   ├── ModelNotFound           404 model_not_found
+    │   └── ProviderNotFound        404 provider_not_found
     ├── MethodNotAllowed            405 method_not_allowed
     ├── RequestTimedOut             408 request_timeout
+    ├── Conflict                    409 conflict
+    ├── VersionMismatch             412 version_mismatch
     ├── BodyTooLarge                413 body_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     ├── RateLimitExceeded           429 rate_limit_exceeded (with retry_after_s)
@@ -101,6 +104,11 @@ class ModelNotFound(NotFound):
     default_message = "The model does not exist or this key has no access to it."
 
 
+class ProviderNotFound(NotFound):
+    code = "provider_not_found"
+    default_message = "There is no such provider."
+
+
 class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"
@@ -113,6 +121,24 @@ class RequestTimedOut(GatewayError):
     type = "invalid_request_error"
     code = "request_timeout"
     default_message = "The request body did not arrive in time."
+
+
+class Conflict(GatewayError):
+    """What is there already stands against it."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "conflict"
+    default_message = "This cannot be done as things are."
+
+
+class VersionMismatch(GatewayError):
+    """`If-Match` names another version than the one that is there (RFC 9110, 13.1.1)."""
+
+    status = 412
+    type = "invalid_request_error"
+    code = "version_mismatch"
+    default_message = "It was changed meanwhile: read it again."
 
 
 class BodyTooLarge(GatewayError):

@@ -6,6 +6,7 @@ over a few mTLS connections, in the frames of `hop_frames`. Nothing else knows w
 
 CHAT_COMPLETIONS = "chat.completions"
 MODELS = "models"
+PROVIDERS = "providers"
 
 ROUTER = "router"
 """The identity that answers."""

@@ -1,9 +1,10 @@
 """One stack with the simulator for all acceptance tests, and the ledger as the billing team reads it."""
 
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from gateway_local.first_steps import PRICE_OVERRIDES
 
@@ -25,6 +26,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def ledger(stack: Stack) -> Ledger:
     return Ledger(stack.run["postgres_dsn"])
+
+
+@pytest.fixture
+async def admin(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client with the admin key."""
+    headers = {"Authorization": f"Bearer {stack.run['admin_key']}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        yield session
 
 
 @pytest.fixture(scope="session")

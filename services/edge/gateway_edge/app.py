@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from gateway_edge import __version__, chat, metrics, models, status, usage, usage_store
+from gateway_edge import __version__, chat, metrics, models, providers, status, usage, usage_store
 from gateway_edge.answering import answer_every_request
 from gateway_edge.body import BodyReader
 from gateway_edge.drain import Drain
@@ -46,6 +46,7 @@ def edge_app(settings: EdgeSettings, states: KeyStates) -> web.Application:
     app.router.add_post("/v1/chat/completions", chat.chat_completions, expect_handler=chat.expect_body)
     app.router.add_get("/v1/models", models.list_models)
     app.router.add_get("/v1/models/{model:.+}", models.show_model)
+    providers.add_routes(app.router)
     app.router.add_get("/v1/usage", usage.show_usage)
     app.router.add_get("/v1/organization/usage/completions", usage.show_usage)
     app.router.add_post(

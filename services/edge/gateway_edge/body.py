@@ -24,8 +24,8 @@ class BodyReader:
         self._max_bytes_in_flight = max_bytes_in_flight
         self.bytes_in_flight = 0
 
-    async def read_json(self, request: web.Request) -> "ReceivedBody":
-        """The body; leave it as a block in the end.
+    async def read_json(self, request: web.Request, *, max_bytes: int | None = None) -> "ReceivedBody":
+        """The body, of `max_bytes` where that is less than for others; leave it as a block in the end.
 
         Raises UnsupportedMediaType, BodyTooLarge, RequestTimedOut, ServiceUnavailable, BadRequest.
         """
@@ -34,11 +34,12 @@ class BodyReader:
         if not is_json or hdrs.CONTENT_ENCODING in headers:
             raise UnsupportedMediaType
         announced_bytes = request.content_length or 0
-        if announced_bytes > self._max_bytes:
-            raise self._too_large()
+        most_bytes = self._max_bytes if max_bytes is None else min(max_bytes, self._max_bytes)
+        if announced_bytes > most_bytes:
+            raise _too_large(most_bytes)
         if announced_bytes + self.bytes_in_flight > self._max_bytes_in_flight:
             raise self._too_many()
-        body = ReceivedBody(self)
+        body = ReceivedBody(self, most_bytes)
         try:
             if request.content.is_eof():  # it came whole, in the same packet as its head: nothing to wait for
                 self._add(body, request.content.read_nowait())
@@ -65,16 +66,13 @@ class BodyReader:
     def _add(self, body: "ReceivedBody", chunk: bytes) -> None:
         body.append(chunk)
         self.bytes_in_flight += len(chunk)
-        if body.size > self._max_bytes:
-            raise self._too_large()
+        if body.size > body.max_bytes:
+            raise _too_large(body.max_bytes)
         if self.bytes_in_flight > self._max_bytes_in_flight:
             raise self._too_many()
 
     def _too_many(self) -> ServiceUnavailable:
         return ServiceUnavailable("Too many large requests are being read now.", retry_after_s=1.0)
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The request body is larger than the limit of {self._max_bytes} bytes.")
 
 
 class ReceivedBody:
@@ -83,10 +81,11 @@ class ReceivedBody:
     Its bytes are held here until they are taken: a stream may go on for minutes after its body was sent on.
     """
 
-    __slots__ = ("_chunks", "_reader", "size")
+    __slots__ = ("_chunks", "_reader", "max_bytes", "size")
 
-    def __init__(self, reader: BodyReader) -> None:
+    def __init__(self, reader: BodyReader, max_bytes: int) -> None:
         self._reader = reader
+        self.max_bytes = max_bytes
         self._chunks: list[bytes] = []
         self.size = 0
 
@@ -110,3 +109,7 @@ class ReceivedBody:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request body is larger than the limit of {max_bytes} bytes.")

@@ -13,7 +13,7 @@ from gateway_shared.hop import HopLost
 from gateway_shared.hop_client import HopResponse
 
 _RETRY_AFTER_S = 1.0
-_RELAYED_HEADERS = frozenset({"content-type", "retry-after", "x-should-retry"})
+_RELAYED_HEADERS = frozenset({"content-type", "retry-after", "x-should-retry", "etag", "location"})
 _RELAYED_PREFIX = "x-gateway-"
 _EVENT_STREAM = "text/event-stream"
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

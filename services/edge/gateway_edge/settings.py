@@ -66,6 +66,7 @@ class EdgeSettings(KeysSettings):
     max_requests_in_flight: int = setting("MAX_REQUESTS_IN_FLIGHT", 8_000)
     requests_per_minute: int = setting("REQUESTS_PER_MINUTE", 600)
     concurrent_requests: int = setting("CONCURRENT_REQUESTS", 50)
+    operator_tenant: str = setting("OPERATOR_TENANT", "default")
     drain_s: float = setting("DRAIN_S", 600.0)
     drain_notice_s: float = setting("DRAIN_NOTICE_S", 5.0)
 

@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from gateway_router import metrics
+from gateway_router.api_operations import known_models, provider_api
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Directory
 from gateway_router.egress import EgressGuard
@@ -19,9 +20,8 @@ from gateway_router.environment_providers import environment_configuration
 from gateway_router.hop_operations import operations
 from gateway_router.key_ring import KeyRing, read_key_ring
 from gateway_router.limits import CallLimits
-from gateway_router.litellm_catalogue import cost_map, guess_provider
+from gateway_router.litellm_catalogue import guess_provider
 from gateway_router.metering import Metering, open_metering
-from gateway_router.model_list import model_list
 from gateway_router.settings import RouterSettings
 from gateway_router.speeches import open_speeches
 from gateway_router.stored_providers import StoredProviders, open_stored_providers
@@ -50,7 +50,7 @@ async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -
     ):
         health.checks.update(metering.checks)
         health.facts = lambda: {**stored.directory.facts(), **metering.facts()}
-        async with _listening(settings, calls, worker.listener) as hop:
+        async with _listening(settings, calls, stored, worker.listener) as hop:
             health.started = True
             worker.announce(health)
             canonical_log.info(
@@ -131,11 +131,13 @@ def _key_ring(settings: RouterSettings) -> KeyRing | None:
 
 
 @asynccontextmanager
-async def _listening(settings: RouterSettings, calls: ChatCalls, listener: Listener) -> AsyncIterator[HopServer]:
-    registrations = calls.directory.current.registrations
-    models = model_list(cost_map(), [registration.ways[0] for registration in registrations if registration.ways])
+async def _listening(
+    settings: RouterSettings, calls: ChatCalls, stored: StoredProviders, listener: Listener
+) -> AsyncIterator[HopServer]:
+    providers = provider_api(stored, calls, allowed_hosts=settings.egress_allow_hosts)
+    max_open_calls = -(-settings.max_open_calls // settings.workers)
     async with serve_hop(
-        operations(calls, models, max_open_calls=-(-settings.max_open_calls // settings.workers)),
+        operations(calls.serve, known_models(stored.directory), providers.serve, max_open_calls=max_open_calls),
         listener=listener,
         tls=server_context(settings.tls_files),
         deployment=settings.deployment,

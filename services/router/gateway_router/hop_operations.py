@@ -1,19 +1,19 @@
 """The operations that the router offers over the hop, and who may call them."""
 
-from gateway_router.calls import ChatCalls
-from gateway_shared.hop import CHAT_COMPLETIONS, MODELS
-from gateway_shared.hop_server import HopAnswer, HopCall, Operation
+from gateway_shared.hop import CHAT_COMPLETIONS, MODELS, PROVIDERS
+from gateway_shared.hop_server import Operation, Serve
 
 _EDGE_ONLY = frozenset({"edge"})
+MAX_PROVIDER_CALLS = 32
+"""At once: operators are few, and each may wait for the database."""
 
 
-def operations(calls: ChatCalls, model_list: bytes, *, max_open_calls: int | None = None) -> dict[str, Operation]:
+def operations(
+    chat: Serve, models: Serve, providers: Serve, *, max_open_calls: int | None = None
+) -> dict[str, Operation]:
     """`max_open_calls`: beyond it a call is 503 `overloaded`, before its body is read."""
-
-    async def list_models(call: HopCall, answer: HopAnswer) -> None:
-        await answer.send(200, {"Content-Type": "application/json"}, model_list)
-
     return {
-        CHAT_COMPLETIONS: Operation(calls.serve, callers=_EDGE_ONLY, max_open=max_open_calls),
-        MODELS: Operation(list_models, callers=_EDGE_ONLY),
+        CHAT_COMPLETIONS: Operation(chat, callers=_EDGE_ONLY, max_open=max_open_calls),
+        MODELS: Operation(models, callers=_EDGE_ONLY),
+        PROVIDERS: Operation(providers, callers=_EDGE_ONLY, max_open=MAX_PROVIDER_CALLS),
     }

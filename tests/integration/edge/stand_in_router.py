@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway_shared.call_head import CallHead
-from gateway_shared.hop import CHAT_COMPLETIONS, MODELS
+from gateway_shared.hop import CHAT_COMPLETIONS, MODELS, PROVIDERS
 from gateway_shared.hop_server import HopAnswer, HopCall, Operation, serve_hop
 from gateway_shared.tls import TlsFiles, server_context
 
@@ -38,6 +38,7 @@ class StandInRouter:
         operations = self._operations = {
             CHAT_COMPLETIONS: Operation(self._chat, frozenset({"edge"})),
             MODELS: Operation(self._models, frozenset({"edge"})),
+            PROVIDERS: Operation(self._chat, frozenset({"edge"})),
         }
         tls = server_context(files)
         async with serve_hop(operations, host="127.0.0.1", port=port, tls=tls, deployment="agent-gateway") as hop:

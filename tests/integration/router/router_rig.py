@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from gateway_router.api_operations import known_models
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Configuration, FixedDirectory, Provider, Registration
 from gateway_router.egress import EgressGuard
@@ -20,12 +21,12 @@ from gateway_router.journal import Journal
 from gateway_router.journal.frame import FrameKind, decode
 from gateway_router.kinds import FROM_ENVIRONMENT, KINDS
 from gateway_router.limits import CallLimits
-from gateway_router.litellm_catalogue import cost_map, guess_provider
-from gateway_router.model_list import model_list
+from gateway_router.litellm_catalogue import guess_provider
 from gateway_router.speeches import open_speeches
 from gateway_shared.call_head import Caller, CallHead
+from gateway_shared.errors import DatabaseUnavailable
 from gateway_shared.hop_client import HopClient, HopResponse
-from gateway_shared.hop_server import serve_hop
+from gateway_shared.hop_server import HopAnswer, HopCall, serve_hop
 from gateway_shared.settings import Secret
 from gateway_shared.tls import client_context, server_context
 from gateway_shared.usage_event import UsageEvent
@@ -122,7 +123,7 @@ async def open_rig(
     async with open_speeches(EgressGuard(LOOPBACK), connect_timeout_s=2, call_timeout_s=limits.call_s) as speeches:
         directory = FixedDirectory(configuration_of(providers))
         calls = ChatCalls(directory, speeches, journal, limits, guess_provider)
-        served = operations(calls, model_list(cost_map(), providers.values()))
+        served = operations(calls.serve, known_models(directory), no_operator)
         tls = server_context(certificates.files("router"))
         async with serve_hop(served, host="127.0.0.1", port=0, tls=tls, deployment="agent-gateway") as server:
             hop = HopClient(f"https://localhost:{server.port}", client_context(certificates.files("edge")))
@@ -132,6 +133,11 @@ async def open_rig(
                 await hop.close()
                 await calls.finish(1)
                 await journal.close()
+
+
+async def no_operator(_call: HopCall, _answer: HopAnswer) -> None:
+    """There is no database behind this rig."""
+    raise DatabaseUnavailable
 
 
 @dataclass
