@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 
 from gateway_router.attempt import Attempt, AttemptRecord, Outcome
-from gateway_router.configuration import Provider
+from gateway_router.configuration import Provider, Registration
 from gateway_router.journal import Journal
 from gateway_router.journal.journal import Build, Record
 from gateway_router.routing import Route
@@ -29,6 +29,7 @@ from gateway_shared.usage_event import TokenCounts
 Settled = asyncio.Future[None]
 
 PROVIDER = Provider("openai", "openai", "https://api.openai.com/v1", Secret("none"), "openai", "openai", "openai")
+ROUTE = Route(PROVIDER, "gpt-4o", Registration("openai", "openai", (PROVIDER,)))
 OUTCOME = Outcome(
     "settled", "complete", "provider", TokenCounts(input_tokens=812, output_tokens=240), 200, "gpt-4o-2024-08-06"
 )
@@ -58,7 +59,7 @@ def attempt(number: int) -> Attempt:
     caller = Caller("tenant-1", "user-1", "key_0192a5", "standard", "langchain")
     head = CallHead(f"req_{number:012}", "chat.completions", "gpt-4o", False, None, False, caller, agent_run_id="run-7")
     event_id = f"01900000-0000-7000-8000-{number:012}"
-    return Attempt(event_id, head, Route(PROVIDER, "gpt-4o"), "2026-11-23T20:00:00.000000Z", time.monotonic())
+    return Attempt(event_id, head, ROUTE, "2026-11-23T20:00:00.000000Z", time.monotonic())
 
 
 async def _calls(journal: "Journal | NoJournal", numbers: Sequence[int]) -> None:

@@ -23,7 +23,8 @@
     │   ├── NoProviderConfigured    503 no_provider_configured
     │   ├── RouterUnavailable       503 router_unavailable
     │   ├── DatabaseUnavailable     503 database_unavailable
-    │   └── JournalUnavailable      503 journal_unavailable
+    │   ├── JournalUnavailable      503 journal_unavailable
+    │   └── CircuitOpen             503 circuit_open (with retry_after_s)
     ├── UpstreamTimeout             504 timeout
     └── ProviderRefused             the provider's own status and error, passed on
 
@@ -210,6 +211,13 @@ class JournalUnavailable(ServiceUnavailable):
 
     code = "journal_unavailable"
     default_message = "The gateway cannot record usage now."
+
+
+class CircuitOpen(ServiceUnavailable):
+    """Most calls to the model's providers have failed of late, so none is made for a while."""
+
+    code = "circuit_open"
+    default_message = "The providers of this model are failing; it is tried again soon."
 
 
 class UpstreamTimeout(GatewayError):

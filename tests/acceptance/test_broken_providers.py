@@ -106,6 +106,8 @@ def gateway(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Gateway]:
         "PROVIDER_FIRST_BYTE_TIMEOUT_S": "1",
         "PROVIDER_SILENCE_TIMEOUT_S": "1",
         "PROVIDER_CALL_TIMEOUT_S": "4",
+        "PROVIDER_MAX_ATTEMPTS": "1",
+        "PROVIDER_BREAKER_FAILURES": "1000000",
     }
     with edge_with_routers(stack, 1, **settings) as (edge, (router,)):
         yield Gateway(stack, edge, router)

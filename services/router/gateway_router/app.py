@@ -22,6 +22,7 @@ from gateway_router.key_ring import KeyRing, read_key_ring
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import guess_provider
 from gateway_router.metering import Metering, open_metering
+from gateway_router.resilience import Resilience
 from gateway_router.settings import RouterSettings
 from gateway_router.speeches import open_speeches
 from gateway_router.stored_providers import StoredProviders, open_stored_providers
@@ -123,7 +124,8 @@ async def _calls(settings: RouterSettings, metering: Metering, directory: Direct
         http_client=settings.provider_client,
         max_held_bytes=settings.answers_max_bytes,
     ) as speeches:
-        yield ChatCalls(directory, speeches, metering.journal, limits, guess_provider)
+        resilience = Resilience.of(settings)
+        yield ChatCalls(directory, speeches, metering.journal, limits, guess_provider, resilience=resilience)
 
 
 def _key_ring(settings: RouterSettings) -> KeyRing | None:

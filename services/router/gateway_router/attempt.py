@@ -102,9 +102,16 @@ class AttemptRecord:
         self.attempt = attempt
         self.outcome = LOST
         self.settled = False
+        self._ended_s: float | None = None
         self._journal = journal
         self._clock_s = clock_s
         self._facts = orjson.dumps(attempt.facts())[:-1]
+
+    @property
+    def duration_s(self) -> float:
+        """Until now, or until its end."""
+        ended_s = self._clock_s() if self._ended_s is None else self._ended_s
+        return max(0.0, ended_s - self.attempt.started_s)
 
     def intent(self) -> None:
         """Before the provider is called. Raises JournalUnavailable: then it is not."""
@@ -112,25 +119,33 @@ class AttemptRecord:
 
     def checkpoint(self, outcome: Outcome) -> None:
         # like the intent it carries no number of its own: the sequence counts terminal records
-        self._journal.checkpoint(
-            self._event(outcome, producer=self._journal.producer, sequence=1, now_s=self._clock_s())
-        )
+        self._journal.checkpoint(self._event(outcome, producer=self._journal.producer, sequence=1))
 
-    def settle(self, outcome: Outcome) -> Future[None]:
-        """The terminal record; the future is done when it is durable. Raises JournalUnavailable."""
+    def end(self) -> None:
+        """The attempt's time stops, though it is not settled yet."""
+        if self._ended_s is None:
+            self._ended_s = self._clock_s()
+
+    def settle(self, outcome: Outcome, *, is_final: bool = True) -> Future[None]:
+        """The terminal record; the future is done when it is durable. Raises JournalUnavailable.
+
+        `is_final` says no where another attempt of the call has begun: each begins as the final one.
+        """
         assert not self.settled
-        now_s = self._clock_s()
+        if is_final is not self.attempt.is_final:
+            self.attempt.is_final = is_final
+            self._facts = orjson.dumps(self.attempt.facts())[:-1]
+        self.end()
 
         def build(producer: str, sequence: int) -> WrittenEvent:
-            return self._event(outcome, producer=producer, sequence=sequence, now_s=now_s)
+            return self._event(outcome, producer=producer, sequence=sequence)
 
         durable = self._journal.settle(build)
         self.settled, self.outcome = True, outcome
         return durable
 
-    def _event(self, outcome: Outcome, *, producer: str, sequence: int, now_s: float) -> WrittenEvent:
-        duration_us = max(0, round((now_s - self.attempt.started_s) * 1e6))
-        tail = _tail(outcome, producer=producer, sequence=sequence, duration_us=duration_us)
+    def _event(self, outcome: Outcome, *, producer: str, sequence: int) -> WrittenEvent:
+        tail = _tail(outcome, producer=producer, sequence=sequence, duration_us=round(self.duration_s * 1e6))
         return WrittenEvent(self.attempt.event_id, self._facts + tail)
 
 

@@ -1,4 +1,4 @@
-"""What is told of a call that has ended: its metrics, and one canonical line without any text of client or provider."""
+"""What is told of an attempt that has ended: its metrics, and one canonical line without text of client or provider."""
 
 from gateway_router import metrics
 from gateway_router.exchange import Exchange
@@ -6,8 +6,9 @@ from gateway_shared import canonical_log
 from gateway_shared.labelled import labelled
 
 
-def report(exchange: Exchange, *, duration_s: float) -> None:
-    attempt, outcome = exchange.record.attempt, exchange.record.outcome
+def report(exchange: Exchange) -> None:
+    """Once, of an attempt that is settled."""
+    attempt, outcome, duration_s = exchange.record.attempt, exchange.record.outcome, exchange.record.duration_s
     provider = attempt.route.provider.name
     labelled(metrics.CALLS, provider, status_class(outcome.http_status)).inc()
     labelled(metrics.ENDED, provider, outcome.finish_state).inc()
@@ -27,6 +28,8 @@ def report(exchange: Exchange, *, duration_s: float) -> None:
         key_id=attempt.head.caller.key_id,
         endpoint=attempt.head.endpoint,
         stream=attempt.head.stream,
+        attempt=attempt.number,
+        is_final=attempt.is_final,
         provider=provider,
         model_requested=attempt.head.model,
         model_served=outcome.model_served,

@@ -1,39 +1,25 @@
-"""The operation `chat.completions`: from the edge's call to an exchange with a provider."""
+"""The operation `chat.completions`: from the edge's call to a plan, and to the attempts at it."""
 
 import asyncio
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from gateway_router import metrics
-from gateway_router.attempt import Attempt, AttemptRecord, Journal
+from gateway_router.attempt import Journal
 from gateway_router.background import BackgroundTasks
-from gateway_router.call_report import report
+from gateway_router.chat_call import Call, CallParts, Speech
 from gateway_router.client import Answer, Client
 from gateway_router.configuration import Directory
-from gateway_router.dialects.dialect import ChatCall, Translate
-from gateway_router.exchange import Exchange
 from gateway_router.kinds import Wire
 from gateway_router.limits import CallLimits
-from gateway_router.routing import GuessProvider, Route, route, shown
-from gateway_router.transports.transport import Transport
+from gateway_router.resilience import Resilience
+from gateway_router.routing import GuessProvider, RoutingTables
 from gateway_shared import canonical_log
 from gateway_shared.call_head import CallHead
 from gateway_shared.errors import GatewayError, NotFound, ServerError
 from gateway_shared.hop import CHAT_COMPLETIONS
 from gateway_shared.hop_server import HopCall
-from gateway_shared.ids import dashed, uuid7_hex
 from gateway_shared.labelled import labelled
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """How providers of one wire are spoken to."""
-
-    translate: Translate
-    transport: Transport
 
 
 @dataclass(slots=True)
@@ -45,22 +31,29 @@ class ChatCalls:
     journal: Journal
     limits: CallLimits
     guess: GuessProvider
+    resilience: Resilience = field(default_factory=Resilience)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
-    _open: set[Exchange] = field(default_factory=set)
+    _open: set[Call] = field(default_factory=set)
     _all_ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _tables: RoutingTables = field(init=False)
+    _parts: CallParts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tables = RoutingTables(self.directory, self.guess)
+        self._parts = CallParts(self.speeches, self.journal, self.limits, self.resilience)
 
     @property
     def open_calls(self) -> int:
         return len(self._open)
 
-    async def serve(self, call: HopCall, answer: Answer) -> None:
+    async def serve(self, hop_call: HopCall, answer: Answer) -> None:
         """One call of the hop. Raises GatewayError while nothing was answered and no provider was asked."""
         client: Client | None = None
         try:
-            head = CallHead.from_json(call.head)
-            exchange = self._exchange(head, call.take_body(), answer)
-            client = exchange.client
-            await self._run(exchange)
+            head = CallHead.from_json(hop_call.head)
+            call = self._call(head, hop_call.take_body(), answer)
+            client = call.client
+            await self._run(call)
         except GatewayError as error:
             metrics.REFUSED.labels(error.code).inc()
             if client is None:
@@ -80,73 +73,36 @@ class ChatCalls:
                     self._all_ended.clear()
                     await self._all_ended.wait()
         except TimeoutError:
-            for exchange in tuple(self._open):
-                exchange.stop()
+            for call in tuple(self._open):
+                call.stop()
         await self.background.wait(1)
 
-    def _exchange(self, head: CallHead, rest: bytes, answer: Answer) -> Exchange:
+    def _call(self, head: CallHead, rest: bytes, answer: Answer) -> Call:
         if head.endpoint != CHAT_COMPLETIONS:
             raise NotFound
-        registered = self.directory.current.visible_to(head.caller.tenant_id)
-        providers = {name: registration.ways[0] for name, registration in registered.items()}
-        chosen = route(head.model, providers, self.guess)
-        speech = self.speeches[chosen.provider.wire]
-        now_s = time.time()
-        event_id = uuid7_hex(unix_ms=int(now_s * 1000), random_bytes=os.urandom(10))
-        chat = ChatCall(
-            upstream_model=chosen.upstream_model,
-            stream=head.stream,
-            stream_options=head.stream_options,
-            relay_usage=head.relay_usage,
-            rest=rest,
-            completion_id=f"chatcmpl-{event_id}",
-            created_s=int(now_s),
-        )
-        attempt = Attempt(
-            event_id=dashed(event_id),
-            head=head,
-            route=chosen,
-            started_at=datetime.fromtimestamp(now_s, UTC).isoformat(timespec="microseconds"),
-            started_s=time.monotonic(),
-        )
-        return Exchange(
-            AttemptRecord(attempt, self.journal, time.monotonic),
-            speech.translate(chat, chosen.provider),
-            speech.transport,
-            Client(answer, _headers(chosen)),
-            limits=self.limits,
-            clock_s=time.monotonic,
-        )
+        table = self._tables.of(head.caller.tenant_id)
+        plan = self.resilience.plan(table.candidates(head.model))
+        return Call(head, rest, plan, Client(answer, {}), self._parts)
 
-    async def _run(self, exchange: Exchange) -> None:
+    async def _run(self, call: Call) -> None:
         if not self.limits.drains_abandoned:
-            await self._run_to_end(exchange)
+            await self._run_to_end(call)
             return
-        task = self.background.start(self._run_to_end(exchange), name="exchange")
+        task = self.background.start(self._run_to_end(call), name="call")
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            exchange.client_left()
+            call.client_left()
             raise
 
-    async def _run_to_end(self, exchange: Exchange) -> None:
-        open_calls = labelled(metrics.OPEN_CALLS, "stream" if exchange.record.attempt.head.stream else "plain")
-        self._open.add(exchange)
+    async def _run_to_end(self, call: Call) -> None:
+        open_calls = labelled(metrics.OPEN_CALLS, "stream" if call.head.stream else "plain")
+        self._open.add(call)
         open_calls.inc()
         try:
-            await exchange.run()
+            await call.run()
         finally:
-            self._open.discard(exchange)
+            self._open.discard(call)
             open_calls.dec()
             if not self._open:
                 self._all_ended.set()
-            if exchange.record.settled:
-                report(exchange, duration_s=time.monotonic() - exchange.record.attempt.started_s)
-
-
-def _headers(chosen: Route) -> dict[str, str]:
-    return {
-        "x-gateway-provider": chosen.provider.ledger_name,
-        "x-gateway-model": shown(chosen.upstream_model),
-        "x-gateway-attempts": "1",
-    }

@@ -1,7 +1,8 @@
 """The one timer of a provider call: of all its limits the earliest ends it, and the reason is kept.
 
-`asyncio.timeout` with one difference: a limit that moves away costs nothing, since the timer that is set
-looks at the limits again when it fires. A call moves its limits with every read.
+`asyncio.timeout` with two differences: a limit that moves away costs nothing, since the timer that is set
+looks at the limits again when it fires (a call moves its limits with every read), and it can be entered again,
+for the next attempt: the end of the whole call stays.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ class Deadline:
         self._has_expired = False
 
     async def __aenter__(self) -> Self:
+        self._has_expired = False
         self._task = asyncio.current_task()
         assert self._task is not None
         self._cancellations_before = self._task.cancelling()
@@ -53,6 +55,11 @@ class Deadline:
         if self._wait_end_s is not None and self._wait_end_s < self._end_s:
             return self._wait_reason
         return self._end_reason
+
+    @property
+    def remaining_s(self) -> float:
+        """Until the end of the whole call."""
+        return max(0.0, self._end_s - self._loop.time())
 
     def wait_at_most(self, seconds: float | None, reason: Reason) -> None:
         """Limits what is being waited for now; the next call replaces it, None takes it away."""

@@ -1,11 +1,12 @@
 """One attempt from intent to settle: the provider's answer becomes the client's, and is recorded before it ends.
 
 Every way out records exactly one event: the provider's end, its refusal, a cut, silence, a client
-that leaves (this task is cancelled), a shutdown, and a fault of our own.
+that leaves (this task is cancelled), a shutdown, and a fault of our own. What fails before anything was
+relayed, and might go better another time, is left to the caller to record (`Failure`).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gateway_router import estimate, outcomes
@@ -14,7 +15,9 @@ from gateway_router.client import Client
 from gateway_router.deadline import Deadline, Reason
 from gateway_router.dialects.dialect import ChatStream, Translation
 from gateway_router.dialects.provider_errors import refusal
+from gateway_router.failure import Failure, trouble_of, trouble_of_cut
 from gateway_router.limits import ABANDONED_DRAIN_S, ABANDONED_DRAIN_TOKENS, CHECKPOINT_EVERY_S, CallLimits
+from gateway_router.retry_policy import Trouble
 from gateway_router.routing import shown
 from gateway_router.transports.transport import (
     MAX_ANSWER_BYTES,
@@ -34,7 +37,10 @@ class _ClientLeft(Exception):
 
 
 class Exchange:
-    """One attempt. `usage_clamped` and `error_code` are for the report."""
+    """One attempt. `usage_clamped` and `error_code` are for the report.
+
+    `relaying` is called before the first bytes for the client: from then on no other attempt can take its place.
+    """
 
     def __init__(
         self,
@@ -44,7 +50,9 @@ class Exchange:
         client: Client,
         *,
         limits: CallLimits,
+        deadline: Deadline,
         clock_s: Callable[[], float],
+        relaying: Callable[[], None],
     ) -> None:
         self.record = record
         self.client = client
@@ -54,44 +62,43 @@ class Exchange:
         self._transport = transport
         self._limits = limits
         self._clock_s = clock_s
-        self._deadline = Deadline(call_timeout_s=limits.call_s)
+        self._relaying = relaying
+        self._deadline = deadline
+        self._failure: Failure | None = None
         self._stream: ChatStream | None = None
         self._http_status = 0
         self._ttft_us: int | None = None
         self._checkpoint_s = record.attempt.started_s
         self._tokens_when_left: int | None = None
 
-    async def run(self) -> None:
-        """Answers the client. Raises JournalUnavailable before anything was sent, and what is a fault of ours."""
-        self.record.intent()
+    async def run(self) -> Failure | None:
+        """After the intent. None when the client is answered and all is recorded; raises what is a fault of ours."""
         try:
             await self._answered()
         except asyncio.CancelledError:
             if not self.record.settled:
-                self.record.settle(self._cut("client_disconnect"))
+                self.record.settle(self._failure.outcome if self._failure else self._cut("client_disconnect"))
             raise
         finally:
-            if not self.record.settled:
+            if self._failure is None and not self.record.settled:
                 # a fault of ours, on its way to the rim
                 self.record.settle(replace(self._cut("gateway_lost"), status="unknown"))
+        return self._failure
 
-    def client_left(self) -> None:
-        """The client is gone but the provider's figure is wanted: the call goes on for a while."""
-        self.client.gone = True
-        self._deadline.end_within(ABANDONED_DRAIN_S, "drain")
-
-    def stop(self) -> None:
-        """The process ends: the client gets an error event, the ledger a partial row."""
-        self._deadline.end_within(0, "shutdown")
+    async def fail(self, failure: Failure) -> None:
+        """No other attempt takes this one's place: it is recorded as the final one, and the client is told."""
+        await self._end(failure.error, failure.outcome, failure.headers)
 
     async def _answered(self) -> None:
         try:
             async with self._deadline:
                 await self._converse()
         except UpstreamNotReached:
-            await self._fail(UpstreamError("The provider could not be reached."), outcomes.NOT_SENT)
-        except UpstreamCut:
-            await self._fail(UpstreamError("The connection to the provider broke."), self._cut("upstream_cut"))
+            await self._fail(UpstreamError("The provider could not be reached."), outcomes.NOT_SENT, "not_reached")
+        except UpstreamCut as error:
+            await self._fail(
+                UpstreamError("The connection to the provider broke."), self._cut("upstream_cut"), trouble_of_cut(error)
+            )
         except TimeoutError:
             await self._out_of_time(self._deadline.reason)
         except _ClientLeft:
@@ -121,7 +128,9 @@ class Exchange:
         error = refusal(response.status, body, retry_after=headers.get("retry-after"), secret=secret)
         should_retry = headers.get("x-should-retry")
         relayed = {"x-should-retry": should_retry} if should_retry in ("true", "false") else {}
-        await self._fail(error, outcomes.refused(response.status), headers=relayed)
+        is_final = should_retry == "false" or response.status < 400
+        trouble = None if is_final else trouble_of(error)
+        await self._fail(error, outcomes.refused(response.status), trouble, headers=relayed)
 
     async def _relay_answer(self, response: UpstreamResponse) -> None:
         body = await response.read(MAX_ANSWER_BYTES)
@@ -158,7 +167,7 @@ class Exchange:
         last = b"" if stream.failure is not None else stream.end()
         if stream.failure is not None:
             await self._pass_on(stream, last)
-            await self._fail(stream.failure, self._broken_off(stream))
+            await self._fail(stream.failure, self._broken_off(stream), trouble_of(stream.failure))
             return
         await self._complete(stream, last)
         await response.finish()
@@ -186,6 +195,7 @@ class Exchange:
         if written and self._ttft_us is None:
             self._ttft_us = self._since_start_us()
             self._name_model(stream.progress.model_served)
+            self._relaying()
         if written and not self.client.gone:
             self._deadline.wait_at_most(self._limits.silence_s, "client")
             await self.client.write(written)
@@ -215,9 +225,24 @@ class Exchange:
                 error = ServiceUnavailable("The gateway is being restarted.", retry_after_s=1)
                 await self._fail(error, self._cut("gateway_lost"))
             case _:
-                await self._fail(UpstreamTimeout(), self._cut("timeout"))
+                await self._fail(UpstreamTimeout(), self._cut("timeout"), "timeout")
 
-    async def _fail(self, error: GatewayError, outcome: Outcome, *, headers: dict[str, str] | None = None) -> None:
+    async def _fail(
+        self,
+        error: GatewayError,
+        outcome: Outcome,
+        trouble: Trouble | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """The end, or a Failure where another attempt may help and nothing was relayed."""
+        if trouble is None or self._ttft_us is not None or self.record.settled:
+            await self._end(error, outcome, headers)
+        else:
+            self.record.end()
+            self._failure = Failure(trouble, error, outcome, headers or {})
+
+    async def _end(self, error: GatewayError, outcome: Outcome, headers: Mapping[str, str] | None) -> None:
         self.error_code = error.code
         if not self.record.settled:
             await self.record.settle(outcome)

@@ -1,6 +1,8 @@
 """The time limits of a provider call, in seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from gateway_router.configuration import Registration
 
 ABANDONED_DRAIN_S = 60.0
 ABANDONED_DRAIN_TOKENS = 2_000
@@ -19,3 +21,13 @@ class CallLimits:
     first_byte_s: float = 120.0
     silence_s: float = 120.0
     drains_abandoned: bool = False
+
+    def at(self, registration: Registration) -> "CallLimits":
+        """With what the registration says otherwise."""
+        own = {
+            "call_s": registration.call_timeout_s,
+            "first_byte_s": registration.first_byte_timeout_s,
+            "silence_s": registration.silence_timeout_s,
+        }
+        said = {name: seconds for name, seconds in own.items() if seconds is not None}
+        return replace(self, **said) if said else self  # type: ignore[arg-type]

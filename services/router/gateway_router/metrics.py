@@ -31,6 +31,29 @@ OPEN_CALLS = Gauge(
 REFUSED = Counter(
     "gateway_router_calls_refused", "Calls that no provider was asked for, by the error's code.", ["code"]
 )
+RETRIES = Counter(
+    "gateway_router_retries",
+    "Attempts that asked the same model of the same provider again (perhaps with another key), by why.",
+    ["provider", "reason"],
+)
+FALLBACKS = Counter(
+    "gateway_router_fallbacks",
+    "Attempts that went from this provider and model to another one, by why.",
+    ["provider", "reason"],
+)
+RETRY_BUDGET_EXHAUSTED = Counter(
+    "gateway_router_retry_budget_exhausted", "Calls that were not retried because too many others had been."
+)
+COOL_DOWNS = Counter(
+    "gateway_router_cool_downs", "Keys of providers put to rest: rate_limit or credential.", ["provider", "reason"]
+)
+BREAKER_OPENED = Counter("gateway_router_breaker_opened", "Breakers that opened, by provider.", ["provider"])
+BREAKERS_OPEN = Gauge(
+    "gateway_router_breakers_open",
+    "Models of the provider whose breaker is not closed, in the worker that has the most.",
+    ["provider"],
+    multiprocess_mode="livemax",
+)
 EGRESS_REFUSED = Counter(
     "gateway_router_egress_refused", "Connections not made because the address is none where a provider may be."
 )

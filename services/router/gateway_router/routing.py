@@ -1,16 +1,19 @@
-"""Which provider serves a model name. Pure (DESIGN: the provider call).
+"""Which registered providers serve a model name. Pure (DESIGN: the provider call).
 
-An explicit `provider/model` first, then the families of model names, then what LiteLLM says; each
-counts only for a registered provider.
+An explicit `provider/model` first, then what registrations list, then `kind/model`, then the families of model names,
+then what LiteLLM says; the last three only of registrations that list no models. A tenant's own go before those of all.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
 
-from gateway_router.configuration import Provider
+from gateway_router.configuration import Configuration, Directory, Provider, Registration
 from gateway_router.environment_providers import key_variable
-from gateway_router.kinds import KINDS
+from gateway_router.kinds import FROM_ENVIRONMENT, KINDS, kind_name
 from gateway_shared.errors import ModelNotFound, NoProviderConfigured
 
 ALIASES: Mapping[str, str] = {"gemini": "google", "meta_llama": "meta", "llama": "meta"}
@@ -24,53 +27,184 @@ FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 _NOT_IN_MODEL_NAMES = re.compile(r"[^A-Za-z0-9._:/@-]")
+_MAX_KNOWN = 4_096
 
 GuessProvider = Callable[[str], tuple[str, str] | None]
 """LiteLLM's provider and model for a name, or None when it knows neither."""
 
 
-@dataclass(slots=True)
-class Route:
-    """`upstream_model` is what the provider is asked for."""
+class Target(NamedTuple):
+    """What a breaker guards: one model at one version of a registration."""
 
-    provider: Provider
+    tenant_id: str | None
+    registration: str
+    version: int
     upstream_model: str
 
 
-def route(model: str, providers: Mapping[str, Provider], guess: GuessProvider) -> Route:
-    """Raises NoProviderConfigured and ModelNotFound."""
-    if not providers:
-        raise NoProviderConfigured
-    prefix, slash, rest = model.partition("/")
-    name = ALIASES.get(prefix, prefix)
-    if slash and rest and (name in KINDS or name in providers):
-        return Route(_registered(name, providers, model), rest)
-    for pattern, family in FAMILIES:
-        if pattern.match(model):
-            return Route(_registered(family, providers, model), model)
-    return _guessed(model, providers, guess)
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to an answer: a provider with one of its keys, and what it is asked for.
+
+    `fallback` is 0 for the model that the client named, and counts the models to fall back to.
+    """
+
+    provider: Provider
+    upstream_model: str
+    registration: Registration
+    fallback: int = 0
+
+    @property
+    def target(self) -> Target:
+        registration = self.registration
+        return Target(registration.tenant_id, registration.name, registration.version, self.upstream_model)
 
 
-def _registered(name: str, providers: Mapping[str, Provider], model: str) -> Provider:
-    if name in providers:
-        return providers[name]
-    raise ModelNotFound(
-        f"The model `{shown(model)}` is served by provider {name}, which is not configured;"
-        f" {key_variable(name)} registers it.",
-        param="model",
-    )
+Tier = tuple[tuple[Route, ...], ...]
+"""Registrations of one priority, each with a route for each of its keys."""
 
 
-def _guessed(model: str, providers: Mapping[str, Provider], guess: GuessProvider) -> Route:
-    guessed = guess(model)
-    if guessed is not None:
-        litellm_name, upstream_model = guessed
-        for provider in providers.values():
-            if provider.litellm_name == litellm_name:
-                return Route(provider, upstream_model)
-    raise ModelNotFound(f"The model `{shown(model)}` does not exist here.", param="model")
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """All that may serve a model: tiers in their order. `without_choice`: the routes, where chance has no say."""
+
+    tiers: tuple[Tier, ...]
+    without_choice: tuple[Route, ...] | None
+
+
+class RoutingTable:
+    """What the calls of one tenant can be routed to under one configuration."""
+
+    def __init__(self, configuration: Configuration, tenant_id: str | None, guess: GuessProvider) -> None:
+        self._registered = configuration.visible_to(tenant_id)
+        self._fallbacks = configuration.fallbacks
+        self._guess = guess
+        self._known: dict[str, Candidates] = {}
+
+    def candidates(self, model: str) -> Candidates:
+        """Raises NoProviderConfigured and ModelNotFound."""
+        found = self._known.get(model)
+        if found is None:
+            found = self._work_out(model)
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[model] = found
+        return found
+
+    def _work_out(self, model: str) -> Candidates:
+        if not self._registered:
+            raise NoProviderConfigured
+        tiers: list[Tier] = []
+        targets: set[Target] = set()
+        for fallback, name in enumerate((model, *self._fallbacks.get(model, ()))):
+            serving = [
+                tuple(Route(way, upstream_model, registration, fallback) for way in registration.ways)
+                for registration, upstream_model in self._serving(name)
+            ]
+            new = [routes for routes in serving if routes and routes[0].target not in targets]
+            targets.update(routes[0].target for routes in new)
+            tiers += _by_priority(new)
+        if not tiers:
+            raise self._not_found(model)
+        has_choice = any(len(tier) > 1 for tier in tiers)
+        return Candidates(tuple(tiers), None if has_choice else tuple(route for tier in tiers for route in tier[0]))
+
+    def _serving(self, model: str) -> list[tuple[Registration, str]]:
+        """The registrations, each with its own name for the model."""
+        registered = self._registered
+        prefix, rest = _parted(model)
+        named = registered.get(prefix) or registered.get(ALIASES.get(prefix, prefix))
+        if named is not None:
+            upstream_model = _listed_as(named, rest) if named.models else named.aliases.get(rest, rest)
+            return [] if upstream_model is None else [(named, upstream_model)]
+        listed = [(one, found) for one in registered.values() if (found := _listed_as(one, model)) is not None]
+        return _own_first(listed) or _own_first(self._implied(model))
+
+    def _implied(self, model: str) -> Iterable[tuple[Registration, str]]:
+        unlisted = [one for one in self._registered.values() if not one.models and one.ways]
+        prefix, rest = _parted(model)
+        kind = kind_name(ALIASES.get(prefix, prefix))
+        if prefix and (of_kind := [one for one in unlisted if kind_name(one.kind) == kind]):
+            return [(one, one.aliases.get(rest, rest)) for one in of_kind]
+        if prefix and kind in KINDS:
+            return []
+        family = _family(model)
+        if family is not None:
+            return [(one, model) for one in unlisted if kind_name(one.kind) == family]
+        litellm_name, upstream_model = self._guess(model) or ("", "")
+        return [(one, upstream_model) for one in unlisted if one.ways[0].litellm_name == litellm_name]
+
+    def _not_found(self, model: str) -> ModelNotFound:
+        prefix, _ = _parted(model)
+        kind = kind_name(ALIASES.get(prefix, prefix))
+        missing = kind if kind in KINDS else _family(model)
+        if missing is None or any(kind_name(one.kind) == missing for one in self._registered.values()):
+            return ModelNotFound(f"The model `{shown(model)}` does not exist here.", param="model")
+        advice = f"; {key_variable(missing)} registers it" if missing in FROM_ENVIRONMENT else ""
+        return ModelNotFound(
+            f"The model `{shown(model)}` is served by provider {missing}, which is not configured{advice}.",
+            param="model",
+        )
+
+
+class RoutingTables:
+    """The tables of the configuration that stands, made anew when another one does."""
+
+    def __init__(self, directory: Directory, guess: GuessProvider) -> None:
+        self._directory = directory
+        self._guess = guess
+        self._configuration: Configuration | None = None
+
+    def of(self, tenant_id: str) -> RoutingTable:
+        if self._directory.current is not self._configuration:
+            self._make(self._directory.current)
+        return self._own.get(tenant_id, self._for_all)
+
+    def _make(self, configuration: Configuration) -> None:
+        owners = {one.tenant_id for one in configuration.registrations if one.tenant_id is not None}
+        self._for_all = RoutingTable(configuration, None, self._guess)
+        self._own = {owner: RoutingTable(configuration, owner, self._guess) for owner in owners}
+        self._configuration = configuration
 
 
 def shown(model: str) -> str:
     """A model name that is safe in a message and in a header: at most 128 characters of the allowed set."""
     return _NOT_IN_MODEL_NAMES.sub("?", model[:128])
+
+
+def _parted(model: str) -> tuple[str, str]:
+    """What stands before and after the first slash; two empty texts where there is not both."""
+    prefix, _, rest = model.partition("/")
+    return (prefix, rest) if prefix and rest else ("", "")
+
+
+def _listed_as(registration: Registration, model: str) -> str | None:
+    """What a registration that lists it calls the model."""
+    alias = registration.aliases.get(model)
+    if alias is not None:
+        return alias
+    return model if any(_pattern(name).fullmatch(model) for name in registration.models) else None
+
+
+@lru_cache(maxsize=4_096)
+def _pattern(name: str) -> re.Pattern[str]:
+    """A model's name, in which `*` stands for anything."""
+    return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
+
+
+def _own_first(found: Iterable[tuple[Registration, str]]) -> list[tuple[Registration, str]]:
+    """A tenant that brings its own key wants it used: those of all are not asked beside it."""
+    found = list(found)
+    return [one for one in found if one[0].tenant_id is not None] or found
+
+
+def _by_priority(serving: list[tuple[Route, ...]]) -> Iterator[Tier]:
+    def priority(routes: tuple[Route, ...]) -> int:
+        return routes[0].registration.priority
+
+    for _, tier in groupby(sorted(serving, key=priority), priority):
+        yield tuple(tier)
+
+
+def _family(model: str) -> str | None:
+    return next((kind for pattern, kind in FAMILIES if pattern.match(model)), None)

@@ -89,12 +89,20 @@ class RouterSettings:
     silence_timeout_s: float = setting("PROVIDER_SILENCE_TIMEOUT_S", 120.0)
     call_timeout_s: float = setting("PROVIDER_CALL_TIMEOUT_S", 600.0)
     answers_max_bytes: int = setting("PROVIDER_ANSWERS_MAX_BYTES", 256 * 1024 * 1024)
+    max_attempts: int = setting("PROVIDER_MAX_ATTEMPTS", 3)
+    retry_budget: float = setting("PROVIDER_RETRY_BUDGET", 0.1)
+    max_retry_after_s: float = setting("PROVIDER_MAX_RETRY_AFTER_S", 10.0)
+    breaker_failures: int = setting("PROVIDER_BREAKER_FAILURES", 10)
+    breaker_share: float = setting("PROVIDER_BREAKER_SHARE", 0.5)
+    breaker_open_s: float = setting("PROVIDER_BREAKER_OPEN_S", 10.0)
 
     def __post_init__(self) -> None:
         variables = {
             "ROUTER_WORKERS": self.workers,
             "MAX_OPEN_CALLS": self.max_open_calls,
             "PROVIDER_ANSWERS_MAX_BYTES": self.answers_max_bytes,
+            "PROVIDER_MAX_ATTEMPTS": self.max_attempts,
+            "PROVIDER_BREAKER_FAILURES": self.breaker_failures,
         }
         problems = [f"{variable}: must be at least 1" for variable, value in variables.items() if value < 1]
         if not _INSTANCE.fullmatch(self.instance):

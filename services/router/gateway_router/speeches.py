@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from gateway_router.calls import Speech
+from gateway_router.chat_call import Speech
 from gateway_router.dialects.anthropic import AnthropicTranslation
 from gateway_router.dialects.gemini import GeminiTranslation
 from gateway_router.dialects.litellm_wire import LitellmTranslation

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from tests.integration.router.attempts_rig import OpenRig, Scripted, opening
 from tests.integration.router.router_rig import RouterRig, Simulator, open_rig, open_simulator, providers_at
 from tests.servers import Certificates
 
@@ -26,3 +27,15 @@ async def router(certificates: Certificates, tmp_path: Path, simulator: Simulato
     """A router whose four providers are the simulator."""
     async with open_rig(certificates, tmp_path, providers_at(simulator.url)) as rig:
         yield rig
+
+
+@pytest.fixture
+def provider(simulator: Simulator) -> Scripted:
+    """A simulator whose models are told what to do."""
+    return Scripted(simulator)
+
+
+@pytest.fixture
+def rig(certificates: Certificates, tmp_path: Path) -> OpenRig:
+    """Opens routers that try again."""
+    return opening(certificates, tmp_path)

@@ -22,6 +22,8 @@ from gateway_router.journal.frame import FrameKind, decode
 from gateway_router.kinds import FROM_ENVIRONMENT, KINDS
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import guess_provider
+from gateway_router.resilience import Resilience
+from gateway_router.retry_policy import RetryPolicy
 from gateway_router.speeches import open_speeches
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.errors import DatabaseUnavailable
@@ -116,13 +118,24 @@ def configuration_of(providers: Mapping[str, Provider]) -> Configuration:
 
 @asynccontextmanager
 async def open_rig(
-    certificates: Certificates, folder: Path, providers: Mapping[str, Provider], limits: CallLimits | None = None
+    certificates: Certificates,
+    folder: Path,
+    providers: Mapping[str, Provider] | Configuration,
+    limits: CallLimits | None = None,
+    *,
+    resilience: Resilience | None = None,
+    http_client: str = "http1",
 ) -> AsyncIterator[RouterRig]:
+    """Without `resilience` every call has one attempt."""
+    configuration = providers if isinstance(providers, Configuration) else configuration_of(providers)
     limits = limits or CallLimits(call_s=20, first_byte_s=10, silence_s=10)
     journal = Journal.open(folder / "journal", instance="test")
-    async with open_speeches(EgressGuard(LOOPBACK), connect_timeout_s=2, call_timeout_s=limits.call_s) as speeches:
-        directory = FixedDirectory(configuration_of(providers))
-        calls = ChatCalls(directory, speeches, journal, limits, guess_provider)
+    async with open_speeches(
+        EgressGuard(LOOPBACK), connect_timeout_s=2, call_timeout_s=limits.call_s, http_client=http_client
+    ) as speeches:
+        resilience = resilience or Resilience(RetryPolicy(max_attempts=1))
+        directory = FixedDirectory(configuration)
+        calls = ChatCalls(directory, speeches, journal, limits, guess_provider, resilience=resilience)
         served = operations(calls.serve, known_models(directory), no_operator)
         tls = server_context(certificates.files("router"))
         async with serve_hop(served, host="127.0.0.1", port=0, tls=tls, deployment="agent-gateway") as server:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway_router.attempt import LOST, Attempt, AttemptRecord, Outcome, WrittenEvent
-from gateway_router.configuration import Provider
+from gateway_router.configuration import Provider, Registration
 from gateway_router.routing import Route
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.settings import Secret
@@ -31,7 +31,8 @@ HEAD = CallHead(
     retry_count=2,
 )
 PROVIDER = Provider("openai", "openai", "https://x", Secret("none"), "simulator", "openai", "openai")
-ATTEMPT = Attempt("id-1", HEAD, Route(PROVIDER, "gpt-4o"), "2026-11-23T20:00:00.000000Z", 100.0, 3, is_final=False)
+ROUTE = Route(PROVIDER, "gpt-4o", Registration("openai", "openai", (PROVIDER,)))
+ATTEMPT = Attempt("id-1", HEAD, ROUTE, "2026-11-23T20:00:00.000000Z", 100.0, 3, is_final=False)
 OUTCOME = Outcome(
     "settled",
     "complete",
@@ -127,7 +128,7 @@ async def test_an_intent_says_who_asked_whom_and_that_nothing_was_heard(written:
 async def test_checkpoint_and_settle_say_how_it_went_so_far(written: Written) -> None:
     record = AttemptRecord(ATTEMPT, written, lambda: 102.5)
     record.checkpoint(OUTCOME)
-    record.settle(OUTCOME)
+    record.settle(OUTCOME, is_final=False)
     assert written.events == [replace(SETTLED, sequence=1), SETTLED]
     assert record.settled
 
@@ -135,3 +136,11 @@ async def test_checkpoint_and_settle_say_how_it_went_so_far(written: Written) ->
 async def test_a_clock_that_stood_still_makes_no_negative_duration(written: Written) -> None:
     AttemptRecord(ATTEMPT, written, lambda: 99.0).settle(LOST)
     assert written.events[0].duration_us == 0
+
+
+async def test_an_attempt_is_the_final_one_until_another_takes_its_place(written: Written) -> None:
+    record = AttemptRecord(replace(ATTEMPT, is_final=True), written, lambda: 102.5)
+    record.intent()
+    record.settle(OUTCOME, is_final=False)
+    assert [event.is_final for event in written.events] == [True, False]
+    assert record.duration_s == 2.5

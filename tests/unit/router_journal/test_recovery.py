@@ -1,6 +1,8 @@
 """Recovery of what dead processes left behind."""
 
 import errno
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -13,6 +15,7 @@ from gateway_router.journal.folder import JournalFolder
 from gateway_router.journal.frame import FrameKind, encode
 from gateway_router.journal.recovery import close_folder
 from gateway_router.journal.segment import SegmentWriter, list_segments
+from gateway_shared.usage_event import UsageEvent
 from tests.unit.router_journal.events import checkpoint, intent, settled
 from tests.unit.router_journal.reading import read_frames, terminal_events
 
@@ -185,3 +188,44 @@ async def test_a_block_that_came_back_does_not_open_a_settled_call_again(tmp_pat
     assert close_folder(folder).last_sequence == 3
     assert sorted(event.event_id for event in terminal_events(path)) == ["asked", "settled", "streamed"]
     folder.release()
+
+
+@pytest.mark.parametrize(
+    ("written", "finals"),
+    [
+        (("intent 1",), {"1": True}),
+        (("intent 1", "checkpoint 1"), {"1": True}),
+        (("intent 1", "checkpoint 1", "intent 2"), {"1": False, "2": True}),
+        (("intent 1", "intent 2", "settle 1"), {"1": False, "2": True}),
+        (("intent 1", "intent 2", "settle 1", "intent 3", "settle 2"), {"1": False, "2": False, "3": True}),
+        (("intent 1", "intent 2", "settle 2"), {"1": False, "2": True}),
+    ],
+)
+async def test_of_a_request_with_several_attempts_the_last_one_begun_is_final(
+    written: tuple[str, ...], finals: dict[str, bool], tmp_path: Path
+) -> None:
+    """Whenever a process is killed between two attempts."""
+    journal = Journal(JournalFolder.create(tmp_path, instance="r1", boot="b1"))
+    for step in written:
+        kind, number = step.split()
+        event = replace(intent(number), attempt=int(number))
+        if kind == "settle":
+            # as `AttemptRecord` writes it when the next one has begun
+            is_final = f"intent {int(number) + 1}" not in written
+            await journal.settle(partial(_settled, event, is_final))
+        elif kind == "checkpoint":
+            journal.checkpoint(replace(event, http_status=503))
+        else:
+            journal.intent(event)
+    journal.intent(replace(intent("other"), request_id="req_2"))
+    await journal.close()
+    journal.folder.release()
+    folder = adopted(journal.folder.path)
+    close_folder(folder)
+    events = {event.event_id: event for event in terminal_events(journal.folder.path)}
+    assert {event_id: event.is_final for event_id, event in events.items()} == {**finals, "other": True}
+    folder.release()
+
+
+def _settled(event: UsageEvent, is_final: bool, producer: str, sequence: int) -> UsageEvent:
+    return replace(event, producer=producer, sequence=sequence, is_final=is_final, status="failed")

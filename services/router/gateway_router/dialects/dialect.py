@@ -39,12 +39,14 @@ class UpstreamRequest:
     """What is sent to the provider, by POST. The headers hold the provider's key: they are never logged.
 
     `is_sent`: set by the transport when the first byte goes out; until then the provider has seen nothing.
+    `connect_timeout_s`: None for the transport's own.
     """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     is_sent: bool = False
+    connect_timeout_s: float | None = None
     _input_tokens: int | None = None
 
     def estimated_input_tokens(self) -> int:

@@ -2,7 +2,8 @@
 
 Every intent that has no terminal record gets one, made of its last intent or checkpoint with the
 producer's next sequence: what is known of the call, with the status that was written then. A terminal
-record that can no longer be read is replaced in the same way, under its own number.
+record that can no longer be read is replaced in the same way, under its own number. An attempt after
+which another of the same request had begun was not the final one.
 """
 
 import os
@@ -27,11 +28,13 @@ class Found:
     """What a journal holds from where calls may be open.
 
     `open_calls`: the last known event of each call without a terminal record, by event id, oldest
-    intent first. `missing`: sequences up to `last_sequence` whose terminal record cannot be read.
+    intent first. `last_attempts`: of requests with more than one, by request id. `missing`: sequences
+    up to `last_sequence` whose terminal record cannot be read.
     """
 
     last_sequence: int
     open_calls: dict[str, dict[str, object]] = field(default_factory=dict)
+    last_attempts: dict[str, int] = field(default_factory=dict)
     missing: list[int] = field(default_factory=list)
 
 
@@ -74,6 +77,9 @@ def _scan(folder: JournalFolder, cursor: Cursor) -> Found:
         for frame in frames:
             event = orjson.loads(frame.payload)
             event_id = event["event_id"]
+            if event["attempt"] > 1:
+                request_id = event["request_id"]
+                found.last_attempts[request_id] = max(event["attempt"], found.last_attempts.get(request_id, 1))
             if frame.kind is FrameKind.SETTLE:
                 settled.add(event_id)
                 sequences.add(frame.sequence)
@@ -86,6 +92,9 @@ def _scan(folder: JournalFolder, cursor: Cursor) -> Found:
     if reader.damaged_bytes:
         DAMAGED_BYTES.inc(reader.damaged_bytes)
         canonical_log.warning("journal damaged", producer=folder.producer, damaged_bytes=reader.damaged_bytes)
+    for event in found.open_calls.values():
+        if event["attempt"] != found.last_attempts.get(str(event["request_id"]), event["attempt"]):
+            event["is_final"] = False
     found.last_sequence = max(found.last_sequence, *sequences, 0)
     found.missing = sorted(set(range(first.first_sequence, found.last_sequence + 1)) - sequences)
     return found

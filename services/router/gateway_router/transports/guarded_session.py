@@ -24,12 +24,11 @@ class GuardedSession:
         self, guard: EgressGuard, *, connect_timeout_s: float, traces: tuple[aiohttp.TraceConfig, ...] = ()
     ) -> None:
         self._guard = guard
+        self._connect_timeout_s = connect_timeout_s
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=_KEEPALIVE_S, use_dns_cache=False, socket_factory=_guarded_socket
             ),
-            # all but the connection is limited by the call's own deadline
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
             headers={"Accept-Encoding": "identity", "User-Agent": "agent-gateway"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -39,14 +38,29 @@ class GuardedSession:
         )
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, context: object = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        connect_timeout_s: float | None = None,
+        context: object = None,
     ) -> aiohttp.ClientResponse:
         """The answer's head. Raises UpstreamNotReached, UpstreamCut."""
+        # all but the connection is limited by the call's own deadline
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s or self._connect_timeout_s)
         address, host, port = _address(url)
         judged = _factory.set(self._guard.socket_factory(host, port))
         try:
             return await self._session.request(
-                method, address, data=body, headers=headers, allow_redirects=False, trace_request_ctx=context
+                method,
+                address,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=timeout,
+                trace_request_ctx=context,
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ValueError) as error:
             # ValueErrors are about the URL and the headers, before anything is dialled

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import aiohttp
@@ -12,7 +13,7 @@ from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard
 from gateway_router.transports.answer_budget import AnswerBudget
 from gateway_router.transports.guarded_session import GuardedSession
-from gateway_router.transports.transport import ReadInParts, UpstreamCut
+from gateway_router.transports.transport import CLOSING_WITHIN_S, KeptConnectionClosed, ReadInParts, UpstreamCut
 
 FINISH_TIMEOUT_S = 0.25
 
@@ -24,9 +25,20 @@ class HttpTransport:
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, _provider: Provider, /) -> AsyncIterator["HttpResponse"]:
-        answer = await self._session.request(
-            "POST", request.url, headers=request.headers, body=request.body, context=request
-        )
+        sending = _Sending(request)
+        try:
+            answer = await self._session.request(
+                "POST",
+                request.url,
+                headers=request.headers,
+                body=request.body,
+                connect_timeout_s=request.connect_timeout_s,
+                context=sending,
+            )
+        except UpstreamCut as error:
+            if sending.was_closing(asyncio.get_running_loop().time()):
+                raise KeptConnectionClosed(str(error)) from error
+            raise
         response = HttpResponse(answer, self._budget)
         try:
             yield response
@@ -39,17 +51,32 @@ class HttpTransport:
         await self._session.close()
 
 
+@dataclass(slots=True)
+class _Sending:
+    """What aiohttp's session tells of a request. `reused_s`: when it got a kept connection, None for a new one."""
+
+    request: UpstreamRequest
+    reused_s: float | None = None
+
+    def was_closing(self, now_s: float) -> bool:
+        """No answer came, so soon that a kept connection was being closed as it was used."""
+        return self.reused_s is not None and now_s - self.reused_s < CLOSING_WITHIN_S
+
+
 def _marking_sent() -> aiohttp.TraceConfig:
-    async def mark(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _headers: aiohttp.TraceRequestHeadersSentParams,
+    async def reused(
+        _session: aiohttp.ClientSession, context: SimpleNamespace, _: aiohttp.TraceConnectionReuseconnParams
     ) -> None:
-        request: UpstreamRequest = context.trace_request_ctx
-        request.is_sent = True
+        context.trace_request_ctx.reused_s = asyncio.get_running_loop().time()
+
+    async def sent(
+        _session: aiohttp.ClientSession, context: SimpleNamespace, _: aiohttp.TraceRequestHeadersSentParams
+    ) -> None:
+        context.trace_request_ctx.request.is_sent = True
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(mark)
+    trace.on_connection_reuseconn.append(reused)
+    trace.on_request_headers_sent.append(sent)
     return trace
 
 

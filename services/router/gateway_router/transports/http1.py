@@ -21,7 +21,13 @@ from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard
 from gateway_router.transports.answer_budget import AnswerBudget
 from gateway_router.transports.http1_connection import ConnectionBroken, Http1Connection
-from gateway_router.transports.transport import ReadInParts, UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import (
+    CLOSING_WITHIN_S,
+    KeptConnectionClosed,
+    ReadInParts,
+    UpstreamCut,
+    UpstreamNotReached,
+)
 
 MAX_IDLE_S = 30.0
 """Shorter than providers keep theirs, so that we rarely send on a connection that is being closed."""
@@ -45,7 +51,7 @@ class Http1Transport:
         self._connect_timeout_s = connect_timeout_s
         self._tls = tls or provider_tls()
         self._idle: dict[Origin, list[tuple[Http1Connection, float]]] = {}
-        self._now_s: Callable[[], float] = time.monotonic
+        self.now_s: Callable[[], float] = time.monotonic
 
     def open(self, request: UpstreamRequest, _provider: Provider, /) -> "Http1Exchange":
         return Http1Exchange(self, request)
@@ -56,14 +62,19 @@ class Http1Transport:
                 connection.abort()
         self._idle.clear()
 
-    async def connection(self, origin: Origin) -> Http1Connection:
+    async def connection(self, origin: Origin, connect_timeout_s: float | None) -> Http1Connection:
         """An idle one or a new one, to be given back. Raises UpstreamNotReached."""
-        return self._take(origin) or await self._connect(origin)
+        return self._take(origin) or await self._connect(origin, connect_timeout_s or self._connect_timeout_s)
+
+    def drop_idle(self, origin: Origin) -> None:
+        """The provider closes what it kept: what is left of it is not used any more."""
+        for connection, _ in self._idle.pop(origin, ()):
+            connection.abort()
 
     def _take(self, origin: Origin) -> Http1Connection | None:
         """The connection used last: the others may grow old and go."""
         idle = self._idle.get(origin, [])
-        oldest_s = self._now_s() - MAX_IDLE_S
+        oldest_s = self.now_s() - MAX_IDLE_S
         while idle:
             connection, since_s = idle.pop()
             if connection.is_usable and since_s > oldest_s:
@@ -75,17 +86,17 @@ class Http1Transport:
         if not connection.release():
             return
         idle = self._idle.setdefault(origin, [])
-        idle.append((connection, self._now_s()))
-        oldest_s = self._now_s() - MAX_IDLE_S
+        idle.append((connection, self.now_s()))
+        oldest_s = self.now_s() - MAX_IDLE_S
         while len(idle) > MAX_IDLE_PER_ORIGIN or idle[0][1] <= oldest_s or not idle[0][0].is_usable:
             idle.pop(0)[0].abort()
             if not idle:
                 return
 
-    async def _connect(self, origin: Origin) -> Http1Connection:
+    async def _connect(self, origin: Origin, timeout_s: float) -> Http1Connection:
         scheme, host, port = origin
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 connected = await self._guard.connect(host, port)
                 return await self._speak(connected, host if scheme == "https" else None)
         except (OSError, TimeoutError, UnicodeError) as error:
@@ -117,13 +128,17 @@ class Http1Exchange:
         address = _address(request.url)
         head = _head(address, request)
         self._origin = address.origin
-        connection = self._connection = await self._transport.connection(address.origin)
+        connection = self._connection = await self._transport.connection(address.origin, request.connect_timeout_s)
+        sent_s = self._transport.now_s()
         try:
             request.is_sent = True
             await connection.post(head, request.body)
             await connection.head()
         except ConnectionBroken as error:
             self._transport.give_back(self._origin, connection)
+            if connection.was_kept_in_vain and self._transport.now_s() - sent_s < CLOSING_WITHIN_S:
+                self._transport.drop_idle(self._origin)
+                raise KeptConnectionClosed(str(error)) from error
             raise UpstreamCut(str(error)) from error
         except BaseException:
             self._transport.give_back(self._origin, connection)

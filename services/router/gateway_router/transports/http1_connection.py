@@ -33,6 +33,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._error: ConnectionBroken | None = None
         self._is_closed = False
         self._is_busy = self._is_sent = False
+        self._requests = 0
         self._start()
 
     def _start(self) -> None:
@@ -50,6 +51,11 @@ class Http1Connection(asyncio.BufferedProtocol):
         """Whether a request may be sent on it now."""
         return not (self._is_closed or self._is_busy or self._error)
 
+    @property
+    def was_kept_in_vain(self) -> bool:
+        """Whether it served an earlier request, and nothing has come in answer to this one."""
+        return self._requests > 1 and not self._head_bytes
+
     async def post(self, head: bytes, body: bytes) -> None:
         """Sends a request; `head` ends with the empty line. Returns early when it is refused meanwhile.
 
@@ -58,6 +64,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         assert self._transport is not None
         self._start()
         self._is_busy, self._is_sent = True, False
+        self._requests += 1
         if len(body) <= _LARGE_WRITE_BYTES:
             self._transport.write(head + body)
             self._is_sent = True

@@ -18,7 +18,7 @@ from gateway_router.egress import EgressGuard
 from gateway_router.transports.answer_budget import AnswerBudget, AnswersTooLarge
 from gateway_router.transports.guarded_session import GuardedSession
 from gateway_router.transports.litellm_http import LitellmCall
-from gateway_router.transports.transport import UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import AnswerNotTaken, UpstreamCut, UpstreamNotReached
 from gateway_router.usage import from_openai, to_openai
 from gateway_shared.sse import DONE
 
@@ -112,7 +112,7 @@ class _Response:
 
     async def read(self, max_bytes: int) -> bytes:
         if len(self._body) > max_bytes:
-            raise UpstreamCut(f"more than {max_bytes} bytes")
+            raise AnswerNotTaken(f"more than {max_bytes} bytes")
         return self._body
 
     async def read_start(self, max_bytes: int) -> bytes:

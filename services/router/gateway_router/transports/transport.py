@@ -14,6 +14,8 @@ MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_VALUES = 5_000_000
 """Of a plain answer's JSON, at some 70 bytes each once it is parsed: an object of 128 MiB may be gigabytes of `{}`."""
 _SURELY_FEW_BYTES = 1024 * 1024
+CLOSING_WITHIN_S = 1.0
+"""A kept connection that breaks that soon after it was used, without an answer, was being closed as it was used."""
 
 
 class UpstreamNotReached(Exception):
@@ -21,7 +23,15 @@ class UpstreamNotReached(Exception):
 
 
 class UpstreamCut(Exception):
-    """The connection broke after the request was on its way, or more came than is taken."""
+    """The connection broke after the request was on its way."""
+
+
+class KeptConnectionClosed(UpstreamCut):
+    """A connection kept from an earlier call broke before a byte was answered: most likely it was being closed."""
+
+
+class AnswerNotTaken(UpstreamCut):
+    """More came than is taken, or something that was not asked for: to ask again would bring the same."""
 
 
 class UpstreamResponse(Protocol):
@@ -84,7 +94,7 @@ class ReadInParts(ABC):
             parts.append(part)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         if len(body) > _SURELY_FEW_BYTES and _values(body) > MAX_ANSWER_VALUES:
-            raise UpstreamCut(f"more than {MAX_ANSWER_VALUES} values")
+            raise AnswerNotTaken(f"more than {MAX_ANSWER_VALUES} values")
         return body
 
     def let_go(self) -> None:
@@ -107,11 +117,11 @@ class ReadInParts(ABC):
     def _count(self, part: bytes, max_bytes: int) -> None:
         self._received_bytes += len(part)
         if self._received_bytes > max_bytes:
-            raise UpstreamCut(f"more than {max_bytes} bytes")
+            raise AnswerNotTaken(f"more than {max_bytes} bytes")
 
     def _check_coding(self) -> None:
         if self.headers.get("content-encoding", "identity") != "identity":
-            raise UpstreamCut("the answer is compressed, which was not asked for")
+            raise AnswerNotTaken("the answer is compressed, which was not asked for")
 
 
 def _values(body: bytes) -> int:
