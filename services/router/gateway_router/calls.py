@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gateway_router import metrics
 from gateway_router.attempt import Journal
 from gateway_router.background import BackgroundTasks
-from gateway_router.chat_call import Call, CallParts, Speech
+from gateway_router.chat_call import Call, Speech
 from gateway_router.client import Answer, Client
 from gateway_router.configuration import Directory
 from gateway_router.kinds import Wire
@@ -36,11 +36,9 @@ class ChatCalls:
     _open: set[Call] = field(default_factory=set)
     _all_ended: asyncio.Event = field(default_factory=asyncio.Event)
     _tables: RoutingTables = field(init=False)
-    _parts: CallParts = field(init=False)
 
     def __post_init__(self) -> None:
         self._tables = RoutingTables(self.directory, self.guess)
-        self._parts = CallParts(self.speeches, self.journal, self.limits, self.resilience)
 
     @property
     def open_calls(self) -> int:
@@ -82,7 +80,7 @@ class ChatCalls:
             raise NotFound
         table = self._tables.of(head.caller.tenant_id)
         plan = self.resilience.plan(table.candidates(head.model))
-        return Call(head, rest, plan, Client(answer, {}), self._parts)
+        return Call(head, rest, plan, Client(answer, {}), self)
 
     async def _run(self, call: Call) -> None:
         if not self.limits.drains_abandoned:

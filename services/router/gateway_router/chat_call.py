@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from gateway_router import outcomes
 from gateway_router.attempt import Attempt, AttemptRecord, Journal
@@ -38,9 +39,8 @@ class Speech:
     transport: Transport
 
 
-@dataclass(frozen=True, slots=True)
-class CallParts:
-    """What all calls of a worker share."""
+class CallParts(Protocol):
+    """What all calls of a worker share: `gateway_router.calls.ChatCalls`."""
 
     speeches: Mapping[Wire, Speech]
     journal: Journal

@@ -120,7 +120,7 @@ async def test_draining_stops_at_its_limit_of_tokens(
 
 
 async def test_draining_stops_at_its_limit_of_time(draining_router: RouterRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_router.exchange.ABANDONED_DRAIN_S", 0.2)
+    monkeypatch.setattr("gateway_router.chat_call.ABANDONED_DRAIN_S", 0.2)
     await leave_after_first_bytes(draining_router, asking("openai", "one [[sim words=9 stall_after=3]]", stream=True))
     await until(lambda: bool(draining_router.settled()), timeout_s=2)
     assert one_event(draining_router).usage_source == "estimated"
