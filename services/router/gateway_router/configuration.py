@@ -114,11 +114,21 @@ class Configuration:
     registrations: tuple[Registration, ...] = ()
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def visible_to(self, tenant_id: str | None) -> dict[str, Registration]:
+    _visible: Mapping[str | None, Mapping[str, Registration]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Calls ask often, and for few tenants that have providers of their own: they find it ready."""
+        owners = {registration.tenant_id for registration in self.registrations}
+        object.__setattr__(self, "_visible", {owner: self._seen_by(owner) for owner in owners | {None}})
+
+    def visible_to(self, tenant_id: str | None) -> Mapping[str, Registration]:
         """By name: what is there for all, and the tenant's own, which go before others of the same name.
 
         One without any way to it is left out with those that it goes before.
         """
+        return self._visible.get(tenant_id, self._visible[None])
+
+    def _seen_by(self, tenant_id: str | None) -> Mapping[str, Registration]:
         found = {one.name: one for one in self.registrations if one.tenant_id is None}
         if tenant_id is not None:
             found |= {one.name: one for one in self.registrations if one.tenant_id == tenant_id}

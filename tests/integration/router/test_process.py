@@ -1,6 +1,7 @@
 """The router as a process: its ports, its refusals, and its end by SIGTERM, without broker and database."""
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -12,12 +13,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway_router.configuration_copy import ConfigurationCopy
+from gateway_router.key_ring import KEY_BYTES, read_key_ring
 from gateway_shared.hop_client import HopClient
 from gateway_shared.tls import client_context
 from tests.integration.router.router_rig import Simulator, call_parts, until
 from tests.integration.router.test_calls import asking, data_of
 from tests.recordings import Received
 from tests.servers import Certificates, free_ports
+from tests.unit.router.stored import configuration, stored
 
 START_S = 60
 
@@ -117,6 +121,26 @@ async def test_it_starts_answers_drains_and_ends(
         ("settled", "complete"),
         ("partial", "gateway_lost"),
     ]
+
+
+async def test_without_postgres_it_starts_with_the_stored_providers_it_knew_last(
+    certificates: Certificates, tmp_path: Path, simulator: Simulator
+) -> None:
+    ring_file, journal_dir = tmp_path / "ring", tmp_path / "journal"
+    ring_file.write_text(f"k1 {base64.b64encode(bytes(KEY_BYTES)).decode()}\n")
+    journal_dir.mkdir()
+    mine = stored("mine", base_url=f"{simulator.url}/openai/v1", key_ring=read_key_ring(ring_file))
+    ConfigurationCopy(journal_dir, writer="test").save(configuration(mine, version=5))
+    async with running_router(certificates, tmp_path, simulator, PROVIDER_KEY_RING_FILE=str(ring_file)) as running:
+        _, port, ops_port = running
+        async with aiohttp.request("GET", f"http://127.0.0.1:{ops_port}/health") as response:
+            health = await response.json()
+        assert health["configuration"] == {"version": 5, "source": "copy", "hears_changes": False, "unusable": {}}
+        hop = HopClient(f"https://localhost:{port}", client_context(certificates.files("edge")))
+        head, rest = call_parts({**asking("openai", "one two"), "model": "mine/gpt-4o"})
+        async with hop.request("chat.completions", head, rest) as answer:
+            assert (answer.status, answer.headers["x-gateway-provider"]) == (200, "mine")
+        await hop.close()
 
 
 @pytest.mark.parametrize(
