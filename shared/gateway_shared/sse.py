@@ -19,26 +19,36 @@ class EventSplitter:
     """Cuts what was read into whole events, each with its ending, keeping the rest for the next read."""
 
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._max_event_bytes = max_event_bytes
 
     def feed(self, data: bytes) -> list[bytes]:
         """Events that `data` completes. Raises EventTooLong."""
         searched_from = max(0, len(self._rest) - 3)
-        buffer = self._rest + data if self._rest else data
+        if self._rest:
+            # grows in place: an event may come in as many reads as it has bytes
+            self._rest += data
+            if _EVENT_END.search(self._rest, searched_from) is None:
+                self._check_length()
+                return []
+            data, self._rest = bytes(self._rest), bytearray()
         events: list[bytes] = []
         start = 0
-        for end in _EVENT_END.finditer(buffer, searched_from):
-            events.append(buffer[start : end.end()])
+        for end in _EVENT_END.finditer(data, searched_from):
+            events.append(data[start : end.end()])
             start = end.end()
-        self._rest = buffer[start:]
+        if start < len(data):
+            self._rest += data[start:]
+            self._check_length()
+        return events
+
+    def _check_length(self) -> None:
         if len(self._rest) > self._max_event_bytes:
             raise EventTooLong(f"an event is longer than {self._max_event_bytes} bytes")
-        return events
 
     def flush(self) -> bytes:
         """What came after the last whole event."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return rest
 
 

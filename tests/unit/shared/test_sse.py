@@ -1,4 +1,5 @@
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,16 @@ def test_an_event_without_end_is_refused_at_the_limit() -> None:
     splitter.feed(b"data: " + b"x" * 90)
     with pytest.raises(EventTooLong):
         splitter.feed(b"x" * 10)
+
+
+def test_an_event_that_comes_in_very_many_reads_costs_no_more_than_its_bytes() -> None:
+    splitter = EventSplitter()
+    began_s = time.process_time()
+    for _ in range(80_000):
+        assert splitter.feed(b"x" * 100) == []
+    assert time.process_time() - began_s < 5  # minutes, where each read copies what there is
+    [event] = splitter.feed(b"\n\n")
+    assert len(event) == 8_000_002
 
 
 @pytest.mark.parametrize(
