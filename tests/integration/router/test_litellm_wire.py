@@ -1,11 +1,13 @@
 """The long tail: a provider that is called through `litellm.acompletion`, here at the simulator's OpenAI wire."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from litellm.types.utils import ModelResponseStream
 
 from gateway_router.configuration import Provider
 from gateway_router.limits import CallLimits
@@ -161,3 +163,16 @@ async def test_fields_that_would_steer_litellm_are_not_passed(router: RouterRig,
     assert b"mocked" not in received.body
     [asked] = await simulator.requests()
     assert "x-evil" not in asked["headers"]
+
+
+async def test_a_long_stream_is_not_kept_in_memory(router: RouterRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_router.transports.litellm_client._KEPT_CHUNKS", 10)
+    options = {"stream_options": {"include_usage": True}}
+    async with router.opened(asking("one [[sim input=3 words=300]]", stream=True, **options)) as response:
+        body = b"".join([chunk async for chunk in response.chunks()])
+    kept = [found for found in gc.get_objects() if isinstance(found, ModelResponseStream)]
+    assert len(kept) < 100
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert body.count(b"finish_reason") > 300
+    event = one_event(router)
+    assert (event.tokens.input_tokens, event.tokens.output_tokens, event.usage_source) == (3, 300, "provider")

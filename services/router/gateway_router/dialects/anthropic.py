@@ -137,6 +137,7 @@ class AnthropicStream(TranslatedStream):
         # cumulative; the parser would count thoughts with a tokenizer, so it does not see it
         self._note_usage(event.pop("usage", None))
         [choice] = self._parser.chunk_parser(event).choices
+        self._parser.reasoning_content_chunks.clear()  # kept by the parser for a count that is ours
         written = self._delta(delta_of(choice.delta))
         if kind == "message_delta" and event.get("delta", {}).get("stop_reason"):
             self._chunks.finish(choice.finish_reason or map_finish_reason(event["delta"]["stop_reason"]))

@@ -15,6 +15,9 @@ from gateway_router.usage import Usage
 from gateway_shared.errors import GatewayError, ServerError, UpstreamError
 
 MAX_NAME_CHARACTERS = 128
+MAX_EVENTS = 500_000
+"""Of a translated stream, whose parsers keep something of many: several times the tokens of the longest answers."""
+MAX_CHOICES = 128
 _LARGE_BODY_BYTES = 8 * 1024
 
 

@@ -12,6 +12,7 @@ import orjson
 from gateway_router import usage
 from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import (
+    MAX_CHOICES,
     Answer,
     ChatCall,
     Progress,
@@ -171,7 +172,8 @@ class OpenAiStream:
             return False
         self.progress.finished = True
         index = choice.get("index")
-        self._finished_choices.add(index if isinstance(index, int) else 0)
+        if len(self._finished_choices) < MAX_CHOICES:
+            self._finished_choices.add(index if isinstance(index, int) else 0)
         return True
 
     def _all_choices_finished(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway_router.dialects.chat_chunks import ChatChunks, Delta
-from gateway_router.dialects.dialect import ChatCall, Progress, cut_short, malformed
+from gateway_router.dialects.dialect import MAX_EVENTS, ChatCall, Progress, cut_short, malformed
 from gateway_router.dialects.provider_errors import event_refusal
 from gateway_shared.errors import BadRequest, GatewayError
 from gateway_shared.sse import EventSplitter, EventTooLong, data_of
@@ -101,6 +101,7 @@ class TranslatedStream(ABC):
         self._relay_usage = call.relay_usage
         self._secret = secret
         self._splitter = EventSplitter()
+        self._events = 0
         self._chunks = ChatChunks(completion_id=call.completion_id, created_s=call.created_s, model=call.upstream_model)
 
     @abstractmethod
@@ -128,6 +129,9 @@ class TranslatedStream(ABC):
 
     def _chunks_of(self, events: list[bytes]) -> bytes:
         written: list[bytes] = []
+        self._events += len(events)
+        if self._events > MAX_EVENTS:
+            self.failure = malformed()
         for event in events:
             if self.failure is not None or self.progress.done:
                 break

@@ -3,7 +3,7 @@
 About 2 ms a chunk: for the long tail of providers only.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,10 +21,12 @@ from gateway_router.transports.litellm_http import LitellmCall
 from gateway_router.transports.transport import AnswerNotTaken, UpstreamCut, UpstreamNotReached
 from gateway_router.usage import from_openai, to_openai
 from gateway_shared.sse import DONE
+from gateway_shared.usage_event import TokenCounts
 
 _NOT_REACHED = {"gateway_router.UpstreamNotReached", "gateway_router.EgressRefused", "httpcore.ConnectError"}
 _BROKEN = {"aiohttp.ClientError", "httpx.TransportError", "openai.APIConnectionError"}
 
+_KEPT_CHUNKS = 1_000
 _NO_KEY = "none"
 """For a server that wants none: without any, LiteLLM would send what it finds in this process's environment."""
 
@@ -71,8 +73,10 @@ class LitellmTransport:
         except litellm.exceptions.Timeout as error:
             raise TimeoutError from error
         except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
-            _raise_if_unanswered(error)
-            yield _refusal(error)
+            too_large = next((cause for cause in _causes(error) if isinstance(cause, AnswersTooLarge)), None)
+            if too_large is None:
+                _raise_if_unanswered(error)
+            yield _refusal(error) if too_large is None else _TooLarge(too_large)
             return
         if not arguments["stream"]:
             yield _Response(200, _plain(answer))
@@ -122,8 +126,19 @@ class _Response:
         """The stream is closed when the exchange is left."""
 
 
+class _TooLarge(_Response):
+    """An answer that had begun, and for which there was no memory."""
+
+    def __init__(self, error: AnswersTooLarge) -> None:
+        super().__init__(200, b"")
+        self._error = error
+
+    async def read(self, max_bytes: int) -> bytes:  # noqa: ARG002
+        raise self._error
+
+
 def _plain(answer: Any) -> bytes:
-    used = getattr(answer, "usage", None)
+    used = _usage(answer)
     return orjson.dumps(
         {
             "id": answer.id,
@@ -139,9 +154,16 @@ def _plain(answer: Any) -> bytes:
                 }
                 for choice in answer.choices
             ],
-            "usage": None if used is None else to_openai(from_openai(used.model_dump()).tokens),
+            "usage": None if used is None else to_openai(used),
         }
     )
+
+
+def _usage(answer: Any) -> TokenCounts | None:
+    """None also for one that cannot be true: it is nobody's word."""
+    said = getattr(answer, "usage", None)
+    used = None if said is None else from_openai(said.model_dump())
+    return None if used is None or used.absurd else used.tokens
 
 
 async def _events(stream: Any) -> AsyncIterator[bytes]:
@@ -150,12 +172,12 @@ async def _events(stream: Any) -> AsyncIterator[bytes]:
     try:
         async for chunk in stream:
             chunks = chunks or ChatChunks(completion_id=chunk.id, created_s=chunk.created, model=chunk.model)
-            if getattr(chunk, "usage", None) is not None:
-                usage = chunk.usage
+            usage = _usage(chunk) or usage
             for choice in chunk.choices:
                 yield chunks.delta(delta_of(choice.delta), choice=choice.index)
                 if choice.finish_reason:
                     chunks.finish(choice.finish_reason, choice=choice.index)
+            _forget_old(stream.chunks)
     except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
         raise UpstreamCut(type(error).__name__) from error
     # it invents a finish reason and a count of tokens for a stream that merely ends
@@ -163,8 +185,14 @@ async def _events(stream: Any) -> AsyncIterator[bytes]:
         raise UpstreamCut("no finish reason")
     yield chunks.finish_events()
     if usage is not None and any(getattr(chunk, "usage", None) for chunk in stream.chunks):
-        yield chunks.usage_event(from_openai(usage.model_dump()).tokens)
+        yield chunks.usage_event(usage)
     yield DONE
+
+
+def _forget_old(kept: list[Any]) -> None:
+    """LiteLLM keeps every chunk of a stream, some kilobytes each, and needs those with usage and the last two."""
+    if len(kept) > _KEPT_CHUNKS:
+        kept[:-2] = [chunk for chunk in kept[:-2] if getattr(chunk, "usage", None)]
 
 
 def _refusal(error: Any) -> _Response:
@@ -176,18 +204,21 @@ def _refusal(error: Any) -> _Response:
 
 
 def _raise_if_unanswered(error: BaseException) -> None:
-    """Raises UpstreamNotReached, UpstreamCut or AnswersTooLarge where no answer came: LiteLLM makes a 500 of all.
+    """Raises UpstreamNotReached or UpstreamCut where no answer came: LiteLLM makes a 500 of both.
 
     Its errors do not say; the chain of their causes, down to httpx's, does.
     """
     kinds: set[str] = set()
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, AnswersTooLarge):
-            raise cause
+    for cause in _causes(error):
         kinds |= {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(cause).__mro__}
-        cause = cause.__cause__ or cause.__context__
     if kinds & _NOT_REACHED:
         raise UpstreamNotReached(type(error).__name__) from error
     if kinds & _BROKEN:
         raise UpstreamCut(type(error).__name__) from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
