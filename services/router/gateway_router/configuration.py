@@ -103,7 +103,7 @@ class Registration:
     call_timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Configuration:
     """`version` grows with every change that any router is told of; 0 is what the environment gives.
 

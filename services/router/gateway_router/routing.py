@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
+from weakref import ref
 
 from gateway_router.configuration import Configuration, Directory, Provider, Registration
 from gateway_router.environment_providers import key_variable
@@ -148,23 +149,40 @@ class RoutingTable:
 
 
 class RoutingTables:
-    """The tables of the configuration that stands, made anew when another one does."""
+    """The tables of the configuration that stands, made anew when another one does.
+
+    They go with their configuration, not only with the next call: the keys of a deleted provider are in them.
+    """
 
     def __init__(self, directory: Directory, guess: GuessProvider) -> None:
         self._directory = directory
         self._guess = guess
-        self._configuration: Configuration | None = None
+        self._made: _Tables | None = None
 
     def of(self, tenant_id: str) -> RoutingTable:
-        if self._directory.current is not self._configuration:
-            self._make(self._directory.current)
-        return self._own.get(tenant_id, self._for_all)
+        current = self._directory.current
+        made = self._made
+        if made is None or made.configuration() is not current:
+            made = self._made = self._make(current)
+        return made.own.get(tenant_id, made.for_all)
 
-    def _make(self, configuration: Configuration) -> None:
+    def _make(self, configuration: Configuration) -> "_Tables":
         owners = {one.tenant_id for one in configuration.registrations if one.tenant_id is not None}
-        self._for_all = RoutingTable(configuration, None, self._guess)
-        self._own = {owner: RoutingTable(configuration, owner, self._guess) for owner in owners}
-        self._configuration = configuration
+        return _Tables(
+            ref(configuration, self._forget),
+            RoutingTable(configuration, None, self._guess),
+            {owner: RoutingTable(configuration, owner, self._guess) for owner in owners},
+        )
+
+    def _forget(self, gone: "ref[Configuration]") -> None:
+        if self._made is not None and self._made.configuration is gone:
+            self._made = None
+
+
+class _Tables(NamedTuple):
+    configuration: "ref[Configuration]"
+    for_all: RoutingTable
+    own: Mapping[str, RoutingTable]
 
 
 def shown(model: str) -> str:

@@ -2,14 +2,14 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
-from gateway_router.configuration import Configuration
-from gateway_router.live_directory import LiveDirectory
+from gateway_router.configuration import Configuration, FixedDirectory
+from gateway_router.providers_in_force import combine
 from gateway_router.stored_provider import StoredProvider
 from gateway_shared.settings import Secret
 from tests.integration.router.loopback import LOOPBACK
@@ -19,15 +19,23 @@ from tests.recordings import Received
 from tests.unit.router.stored import configuration, ring, stored
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"one"},"finish_reason":"stop"}]}\n\n'
+PutInForce = Callable[..., None]
+
 DELETED, NEXT = "sk-canary-of-the-deleted-provider", "sk-canary-of-the-next-one"
 
 
 @pytest.fixture
-def directory(router: RouterRig) -> LiveDirectory:
+def put_in_force(router: RouterRig) -> PutInForce:
     """What the router routes by from now on."""
-    live = LiveDirectory(Configuration(), ring(), LOOPBACK)
-    router.calls.directory = live
-    return live
+    directory = router.calls.directory
+    assert isinstance(directory, FixedDirectory)
+
+    def put(*providers: StoredProvider) -> None:
+        found = combine(Configuration(), configuration(*providers), ring(), allowed_hosts=LOOPBACK)
+        assert not found.unusable
+        directory.current = found.configuration
+
+    return put
 
 
 def at(simulator: Simulator, provider: str, key: str, version: int) -> StoredProvider:
@@ -80,14 +88,14 @@ async def held_provider() -> AsyncIterator[tuple[HeldProvider, str]]:
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 async def test_a_deleted_providers_stream_goes_on_to_its_end_and_its_key_is_gone_then(
-    provider: str, router: RouterRig, simulator: Simulator, directory: LiveDirectory
+    provider: str, router: RouterRig, simulator: Simulator, put_in_force: PutInForce
 ) -> None:
-    directory.take(configuration(at(simulator, provider, DELETED, 1)), "database")
+    put_in_force(at(simulator, provider, DELETED, 1))
     body = asking(provider, "one two [[sim words=30 delay_ms=10]]", stream=True)
     async with router.opened(body) as response:
         chunks = response.chunks()
         received = await anext(chunks)
-        directory.take(configuration(version=2), "database")
+        put_in_force()
         refused = await router.call(body)
         assert "Secret" in holders_of(DELETED)
         received += b"".join([chunk async for chunk in chunks])
@@ -98,17 +106,17 @@ async def test_a_deleted_providers_stream_goes_on_to_its_end_and_its_key_is_gone
 
 
 async def test_key_and_address_changed_in_flight_are_for_the_calls_that_come_after(
-    router: RouterRig, directory: LiveDirectory
+    router: RouterRig, put_in_force: PutInForce
 ) -> None:
     body = asking("openai", "one", stream=True)
     async with held_provider() as (old, old_url), held_provider() as (new, new_url):
         new.released.set()
-        directory.take(configuration(stored("openai", DELETED, base_url=old_url)), "database")
+        put_in_force(stored("openai", DELETED, base_url=old_url))
         async with router.opened(body) as response:
             chunks = response.chunks()
             received = await anext(chunks)
             changed = stored("openai", NEXT, base_url=new_url, version=2)
-            directory.take(configuration(changed, version=2), "database")
+            put_in_force(changed)
             after = await router.call(body)
             old.released.set()
             received += b"".join([chunk async for chunk in chunks])

@@ -3,8 +3,12 @@
 import asyncio
 import gc
 
+import pytest
+
 from gateway_router.configuration import Configuration
 from gateway_router.live_directory import LiveDirectory
+from gateway_router.routing import RoutingTables
+from gateway_shared.errors import NoProviderConfigured
 from gateway_shared.settings import Secret
 from tests.unit.router.stored import configuration, ring, stored
 
@@ -36,6 +40,17 @@ def test_a_deleted_providers_key_is_gone_with_the_last_call_that_uses_it() -> No
     assert call.visible_to(None)["acme"].ways[0].api_key.reveal() == key
     del call
     assert secrets_in_memory(key) == 0
+
+
+def test_a_router_without_calls_forgets_a_deleted_providers_key_too() -> None:
+    live, key = directory(), "sk-canary-of-a-provider-that-was-called-once"
+    tables = RoutingTables(live, guess=lambda _: None)
+    live.take(configuration(stored("acme", key)), "database")
+    assert tables.of("tenant").candidates("acme/some-model").tiers
+    live.take(configuration(version=2), "database")
+    assert secrets_in_memory(key) == 0
+    with pytest.raises(NoProviderConfigured):
+        tables.of("tenant").candidates("acme/some-model")
 
 
 def test_a_provider_that_did_not_change_is_the_same_in_the_next_version() -> None:
