@@ -16,6 +16,7 @@ os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
 
 import litellm
 from litellm.litellm_core_utils.core_helpers import map_finish_reason
+from litellm.litellm_core_utils.litellm_logging import Logging
 from litellm.llms.anthropic.chat.handler import ModelResponseIterator as AnthropicStreamParser
 from litellm.llms.anthropic.chat.transformation import (
     ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY,
@@ -49,6 +50,16 @@ async def _raise_again(self: AsyncHTTPHandler, **_: object) -> NoReturn:
 
 
 AsyncHTTPHandler.single_connection_post_request = _raise_again
+
+
+async def _log_nothing(self: Logging, *_: object, **__: object) -> None:
+    """In the place of what LiteLLM does after each call: it looks up prices that nobody asked for, for some kinds by
+    asking the provider once more, over a connection that stops the event loop until the answer is there.
+    """
+
+
+Logging.async_success_handler = _log_nothing
+Logging.async_failure_handler = _log_nothing
 
 
 with warnings.catch_warnings():
