@@ -1,5 +1,7 @@
 """Kinds by name, and the provider that each makes."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway_router.configuration import Provider
@@ -8,6 +10,18 @@ from gateway_router.litellm_catalogue import provider_names
 from gateway_shared.settings import Secret
 
 KEY = Secret("a-key")
+DOCS = Path(__file__).parents[3] / "docs" / "providers.md"
+
+
+def test_the_documentation_says_of_every_kind_how_it_is_spoken_to_and_that_it_was_never_run_live() -> None:
+    rows = [
+        line for line in DOCS.read_text().partition("## Kinds")[2].partition("\n## ")[0].splitlines() if "|" in line
+    ]
+    for name, kind in KINDS.items():
+        described, exercised = (row for row in rows if row.startswith(f"| `{name.replace('_', '-')}` |"))
+        assert (kind.base_url or "has to be given") in described
+        assert (kind.auth_header if kind.auth_header != "Authorization" else "bearer token") in described
+        assert exercised.endswith("| never |")
 
 
 def test_the_kinds_are_litellm_s_too_so_that_its_prices_and_guesses_find_them() -> None:
