@@ -115,6 +115,7 @@ async def _calls(settings: RouterSettings, metering: Metering, directory: Direct
         call_s=settings.call_timeout_s,
         first_byte_s=settings.first_byte_timeout_s,
         silence_s=settings.silence_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
         drains_abandoned=settings.abandoned_stream == "drain",
     )
     async with open_speeches(

@@ -10,6 +10,7 @@ from gateway_router.background import BackgroundTasks
 from gateway_router.chat_call import Call, Speech
 from gateway_router.client import Answer, Client
 from gateway_router.configuration import Directory
+from gateway_router.keep_alive import KeptAlive
 from gateway_router.kinds import Wire
 from gateway_router.limits import CallLimits
 from gateway_router.resilience import Resilience
@@ -97,8 +98,10 @@ class ChatCalls:
         open_calls = labelled(metrics.OPEN_CALLS, "stream" if call.head.stream else "plain")
         self._open.add(call)
         open_calls.inc()
+        keep_alive_s = self.limits.keep_alive_s if call.head.stream else 0
         try:
-            await call.run()
+            with KeptAlive(call.client, every_s=keep_alive_s):
+                await call.run()
         finally:
             self._open.discard(call)
             open_calls.dec()

@@ -14,12 +14,14 @@ class CallLimits:
     """`first_byte_s` counts for streams only: a plain answer takes as long as its generation, up to `call_s`.
 
     `silence_s` limits the wait for a stream's next bytes, and for a client that does not read.
+    `keep_alive_s`: after that long without a byte for the client a stream gets a comment, 0 for none.
     `drains_abandoned`: a call whose client has left goes on, within limits, to learn the provider's own figure.
     """
 
     call_s: float = 600.0
     first_byte_s: float = 120.0
     silence_s: float = 120.0
+    keep_alive_s: float = 15.0
     drains_abandoned: bool = False
 
     def at(self, registration: Registration) -> "CallLimits":

@@ -87,6 +87,7 @@ class RouterSettings:
     connect_timeout_s: float = setting("PROVIDER_CONNECT_TIMEOUT_S", 5.0)
     first_byte_timeout_s: float = setting("PROVIDER_FIRST_BYTE_TIMEOUT_S", 120.0)
     silence_timeout_s: float = setting("PROVIDER_SILENCE_TIMEOUT_S", 120.0)
+    keep_alive_s: float = setting("KEEPALIVE_S", 15.0)
     call_timeout_s: float = setting("PROVIDER_CALL_TIMEOUT_S", 600.0)
     answers_max_bytes: int = setting("PROVIDER_ANSWERS_MAX_BYTES", 256 * 1024 * 1024)
     max_attempts: int = setting("PROVIDER_MAX_ATTEMPTS", 3)
