@@ -1,6 +1,6 @@
 """The operation `providers`: what operators see and change of the providers, over the hop."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -8,33 +8,19 @@ import orjson
 
 from gateway_router.configuration import Configuration, Registration
 from gateway_router.key_ring import SecretUnreadable
-from gateway_router.provider_request import ProviderRules, parse_addition, parse_replacement, parse_routing, parse_test
+from gateway_router.provider_answers import Shown, log_change, not_found, outdated
+from gateway_router.provider_request import ProviderRules, parse_addition, parse_replacement, parse_test
 from gateway_router.provider_scope import check_owner, expected_version, is_visible, owner_of
 from gateway_router.provider_store import DefinitionRefused, KeyRingMissing, ProviderStore
 from gateway_router.provider_store import ProviderNotFound as NotStored
 from gateway_router.provider_store import VersionMismatch as Outdated
-from gateway_router.provider_view import (
-    deleted_view,
-    environment_view,
-    etag,
-    list_view,
-    routing_view,
-    stored_view,
-    variable_of,
-)
-from gateway_router.stored_provider import StoredProvider, StoredRouting
+from gateway_router.provider_view import deleted_view, environment_view, list_view, stored_view, variable_of
+from gateway_router.routing_api import RoutingApi
+from gateway_router.stored_provider import StoredProvider
 from gateway_shared import canonical_log
-from gateway_shared.errors import (
-    BadRequest,
-    Conflict,
-    JsonObject,
-    PermissionDenied,
-    ProviderNotFound,
-    ServiceUnavailable,
-    VersionMismatch,
-)
+from gateway_shared.errors import BadRequest, Conflict, JsonObject, ServiceUnavailable
 from gateway_shared.hop_server import HopAnswer, HopCall
-from gateway_shared.provider_call import ProviderAction, ProviderCall
+from gateway_shared.provider_call import ProviderCall
 
 IN_FORCE_WITHIN_S = 2.0
 """How long a change waits until this worker routes by it; the others have heard of it at the same moment."""
@@ -44,25 +30,6 @@ Health = Callable[[Registration], JsonObject]
 
 Try = Callable[[ProviderCall, Registration, str | None], Awaitable[JsonObject]]
 """Calls a provider once, for a model or one that it names itself, and says how that went."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An answer: `version` becomes the ETag."""
-
-    body: JsonObject
-    status: int = 200
-    version: int | None = None
-    location: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
-        if self.version is not None:
-            headers["ETag"] = etag(self.version)
-        if self.location is not None:
-            headers["Location"] = self.location
-        return headers
 
 
 class ChangingDirectory(Protocol):
@@ -85,10 +52,8 @@ class ProviderApi:
 
     async def serve(self, call: HopCall, answer: HopAnswer) -> None:
         """Raises GatewayError."""
-        asked = ProviderCall.from_json(call.head)
-        serve = _ACTIONS[asked.action]
         try:
-            shown = await serve(self, asked, call.take_body())
+            shown = await self._shown(ProviderCall.from_json(call.head), call.take_body())
         except KeyRingMissing:
             raise ServiceUnavailable(
                 "This router can keep no keys: it has no key ring (PROVIDER_KEY_RING_FILE)."
@@ -100,7 +65,27 @@ class ProviderApi:
             raise Conflict("The stored keys do not open with this router's key ring: give them again.") from None
         await answer.send(shown.status, shown.headers, orjson.dumps(shown.body))
 
-    async def show_all(self, call: ProviderCall, _body: bytes) -> Shown:
+    async def _shown(self, call: ProviderCall, body: bytes) -> Shown:
+        routing = RoutingApi(self.store, self._in_force)
+        match call.action:
+            case "list":
+                return await self.show_all(call)
+            case "add":
+                return await self.add(call, body)
+            case "show":
+                return await self.show(call)
+            case "replace":
+                return await self.replace(call, body)
+            case "delete":
+                return await self.delete(call)
+            case "test":
+                return await self.test(call, body)
+            case "show_routing":
+                return await routing.show(call)
+            case "replace_routing":
+                return await routing.replace(call, body)
+
+    async def show_all(self, call: ProviderCall) -> Shown:
         owner, stored = owner_of(call), await self.store.read()
         seen = [one for one in stored.providers if is_visible(one, call, owner)]
         shadowed = {one.definition.name for one in seen if one.definition.tenant_id is None}
@@ -122,14 +107,14 @@ class ProviderApi:
             ) from error
         return await self._changed(call, stored, status=201)
 
-    async def show(self, call: ProviderCall, _body: bytes) -> Shown:
+    async def show(self, call: ProviderCall) -> Shown:
         name, owner = _named(call)
         stored = (await self.store.read()).provider(name, owner)
         if stored is not None:
             return Shown(self._view(stored), version=stored.version)
         registration = self._from_environment(name, owner)
         if registration is None:
-            raise _not_found(name, owner)
+            raise not_found(name, owner)
         return Shown(environment_view(registration, self.health(registration)), version=registration.version)
 
     async def replace(self, call: ProviderCall, body: bytes) -> Shown:
@@ -141,46 +126,30 @@ class ProviderApi:
                 request.definition, api_keys=request.api_keys, expected_version=standing.version
             )
         except Outdated as error:
-            raise _outdated(call, error.found) from error
+            raise outdated(call, error.found) from error
         return await self._changed(call, stored)
 
-    async def delete(self, call: ProviderCall, _body: bytes) -> Shown:
+    async def delete(self, call: ProviderCall) -> Shown:
         standing = await self._standing(call)
         name, owner = _named(call)
         try:
             deleted = await self.store.delete_provider(name, owner, expected_version=standing.version)
         except NotStored as error:
-            raise _not_found(name, owner) from error
+            raise not_found(name, owner) from error
         except Outdated as error:
-            raise _outdated(call, error.found) from error
+            raise outdated(call, error.found) from error
         await self._in_force((await self.store.read()).version)
-        _log(call, name, owner, deleted.version)
+        log_change(call, name, owner, deleted.version)
         return Shown(deleted_view(deleted))
 
     async def test(self, call: ProviderCall, body: bytes) -> Shown:
         name, owner = _named(call)
         found = self._registered(name, owner)
         if found is None:
-            raise _not_found(name, owner)
+            raise not_found(name, owner)
         result = await self.try_out(call, found, parse_test(body))
-        _log(call, name, owner, found.version)
+        log_change(call, name, owner, found.version)
         return Shown(result)
-
-    async def show_routing(self, call: ProviderCall, _body: bytes) -> Shown:
-        _check_operator(call)
-        routing = await self.store.get_routing()
-        return Shown(routing_view(routing), version=routing.version)
-
-    async def replace_routing(self, call: ProviderCall, body: bytes) -> Shown:
-        _check_operator(call)
-        wanted = StoredRouting(fallbacks=parse_routing(body))
-        try:
-            routing = await self.store.put_routing(wanted, expected_version=expected_version(call.if_match))
-        except Outdated as error:
-            raise _outdated(call, error.found) from error
-        await self._in_force(routing.version)
-        _log(call, None, None, routing.version)
-        return Shown(routing_view(routing), version=routing.version)
 
     async def _standing(self, call: ProviderCall) -> StoredProvider:
         """The stored provider that the path names, of the version that `If-Match` names."""
@@ -190,13 +159,13 @@ class ProviderApi:
         if stored is None:
             registration = self._from_environment(name, owner)
             if registration is None:
-                raise _not_found(name, owner)
+                raise not_found(name, owner)
             raise Conflict(
                 f"Provider {name} is registered by the router's environment ({variable_of(registration)}), and changed"
                 " there. One that is added under the same name stands in its place."
             )
         if expected not in (None, stored.version):
-            raise _outdated(call, stored.version)
+            raise outdated(call, stored.version)
         return stored
 
     def _from_environment(self, name: str, owner: str | None) -> Registration | None:
@@ -205,7 +174,7 @@ class ProviderApi:
     async def _changed(self, call: ProviderCall, stored: StoredProvider, *, status: int = 200) -> Shown:
         name, owner = stored.definition.name, stored.definition.tenant_id
         await self._in_force(stored.version)
-        _log(call, name, owner, stored.version)
+        log_change(call, name, owner, stored.version)
         query = f"?tenant_id={owner}" if owner is not None else ""
         location = f"/v1/providers/{name}{query}" if status == 201 else None
         return Shown(self._view(stored), status, stored.version, location)
@@ -227,51 +196,9 @@ class ProviderApi:
         return stored_view(stored, self.health(registration) if registration is not None else {})
 
 
-_ACTIONS: Mapping[ProviderAction, Callable[[ProviderApi, ProviderCall, bytes], Awaitable[Shown]]] = {
-    "list": ProviderApi.show_all,
-    "add": ProviderApi.add,
-    "show": ProviderApi.show,
-    "replace": ProviderApi.replace,
-    "delete": ProviderApi.delete,
-    "test": ProviderApi.test,
-    "show_routing": ProviderApi.show_routing,
-    "replace_routing": ProviderApi.replace_routing,
-}
-
-
 def _named(call: ProviderCall) -> tuple[str, str | None]:
     return call.provider or "", owner_of(call)
 
 
 def _order(view: JsonObject) -> tuple[str, str]:
     return str(view["name"]), str(view["tenant_id"] or "")
-
-
-def _check_operator(call: ProviderCall) -> None:
-    if not call.is_operator:
-        raise PermissionDenied("Routing is for all tenants: it takes an admin key of the operator's tenant.")
-
-
-def _not_found(name: str, owner: str | None) -> ProviderNotFound:
-    of_tenant = f" of tenant {owner}" if owner is not None else ""
-    shown = "".join(filter(str.isprintable, name[:64]))
-    return ProviderNotFound(f"There is no provider {shown}{of_tenant}.")
-
-
-def _outdated(call: ProviderCall, found: int) -> Conflict | VersionMismatch:
-    if call.if_match is None:
-        return Conflict("Somebody else changed it at the same moment: try again.")
-    return VersionMismatch(f"If-Match names another version than the one that is there: {etag(found)}.")
-
-
-def _log(call: ProviderCall, name: str | None, owner: str | None, version: int) -> None:
-    canonical_log.info(
-        "providers changed" if call.action != "test" else "provider tested",
-        action=call.action,
-        request_id=call.request_id,
-        by_tenant_id=call.caller.tenant_id,
-        by_key_id=call.caller.key_id,
-        provider=name,
-        provider_tenant_id=owner,
-        version=version,
-    )
