@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway_shared.provider_call import ProviderAction
 from tests.integration.provider_store.api_rig import ENVIRONMENTS_KEY, ApiRig, environment_at, open_api_rig
 from tests.integration.router.router_rig import Simulator, open_simulator
 from tests.servers import Certificates, Postgres
@@ -159,3 +160,20 @@ async def test_a_router_without_key_ring_keeps_no_keys(
         refused = await api.ask("add", body={**mine, "name": "mine"})
         assert (refused.status, "PROVIDER_KEY_RING_FILE" in refused.error["message"]) == (503, True)
         assert ENVIRONMENTS_KEY not in (await api.ask("list")).text
+
+
+async def test_with_postgres_away_calls_go_on_and_the_api_says_why_it_does_not(
+    api: ApiRig, mine: dict[str, Any], database: Postgres
+) -> None:
+    await api.ask("add", body={**mine, "name": "mine"})
+    database.kill()
+    try:
+        asked: list[tuple[ProviderAction, Any]] = [("list", None), ("add", {**mine, "name": "other"}), ("delete", None)]
+        for action, body in asked:
+            refused = await api.ask(action, "mine", body)
+            assert (refused.status, refused.error["code"]) == (503, "database_unavailable")
+            assert refused.headers["retry-after"] == "1"
+        assert (await api.chat("mine/gpt-4o")).status == 200
+    finally:
+        database.start()
+    assert (await api.ask("delete", "mine")).status == 200
