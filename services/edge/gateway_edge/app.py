@@ -44,16 +44,16 @@ def edge_app(settings: EdgeSettings, states: KeyStates) -> web.Application:
     app.router.add_get("/health", status.health)
     app.router.add_get("/metrics", status.metrics)
     app.router.add_post("/v1/chat/completions", chat.chat_completions, expect_handler=chat.expect_body)
-    app.router.add_get("/v1/models", models.list_models)
-    app.router.add_get("/v1/models/{model:.+}", models.show_model)
+    app.router.add_get("/v1/models", models.show_models)
+    app.router.add_get("/v1/models/{model:.+}", models.show_models)
     providers.add_routes(app.router)
     app.router.add_get("/v1/usage", usage.show_usage)
     app.router.add_get("/v1/organization/usage/completions", usage.show_usage)
     app.router.add_post(
         "/v1/langchain/chat/completions", chat.langchain_chat_completions, expect_handler=chat.expect_body
     )
-    app.router.add_get("/v1/langchain/models", models.list_langchain_models)
-    app.router.add_get("/v1/langchain/models/{model:.+}", models.show_langchain_model)
+    app.router.add_get("/v1/langchain/models", models.show_langchain_models)
+    app.router.add_get("/v1/langchain/models/{model:.+}", models.show_langchain_models)
     return app
 
 

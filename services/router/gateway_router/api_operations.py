@@ -1,27 +1,29 @@
-"""The operation `providers`, put together. Imports litellm."""
+"""The operations beside the calls themselves: `/v1/providers` and `/v1/models`, put together. Imports litellm."""
 
+import time
 from collections.abc import Container
 
 from gateway_router.calls import ChatCalls
-from gateway_router.configuration import Directory
-from gateway_router.litellm_catalogue import cost_map, provider_names
-from gateway_router.model_list import model_list
+from gateway_router.configuration import Directory, Registration
+from gateway_router.list_prices import ReadPrices
+from gateway_router.litellm_catalogue import cost_map, guess_provider, provider_names
+from gateway_router.model_api import ModelApi
+from gateway_router.model_facts import ModelMap
 from gateway_router.provider_api import ProviderApi
 from gateway_router.provider_request import ProviderRules
 from gateway_router.provider_trial import ProviderTrial
 from gateway_router.provider_view import health_view
 from gateway_router.stored_providers import StoredProviders
-from gateway_shared.hop_server import HopAnswer, HopCall, Serve
+from gateway_shared.errors import JsonObject
 
 
 def provider_api(stored: StoredProviders, calls: ChatCalls, *, allowed_hosts: Container[str]) -> ProviderApi:
+    def health(registration: Registration) -> JsonObject:
+        return health_view(registration, calls.resilience.health.of(registration, now_s=time.monotonic()))
+
     rules = ProviderRules(provider_names().__contains__, allowed_hosts)
-    return ProviderApi(stored.store, stored.directory, rules, health_view, ProviderTrial(calls))
+    return ProviderApi(stored.store, stored.directory, rules, health, ProviderTrial(calls))
 
 
-def known_models(directory: Directory) -> Serve:
-    async def serve(_call: HopCall, answer: HopAnswer) -> None:
-        ways = [registration.ways[0] for registration in directory.current.registrations if registration.ways]
-        await answer.send(200, {"Content-Type": "application/json"}, model_list(cost_map(), ways))
-
-    return serve
+def model_api(directory: Directory, read_prices: ReadPrices) -> ModelApi:
+    return ModelApi(directory, guess_provider, ModelMap(cost_map()), read_prices)

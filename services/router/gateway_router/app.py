@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 from gateway_router import metrics
-from gateway_router.api_operations import known_models, provider_api
+from gateway_router.api_operations import model_api, provider_api
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Directory
 from gateway_router.egress import EgressGuard
@@ -138,9 +138,10 @@ async def _listening(
     settings: RouterSettings, calls: ChatCalls, stored: StoredProviders, listener: Listener
 ) -> AsyncIterator[HopServer]:
     providers = provider_api(stored, calls, allowed_hosts=settings.egress_allow_hosts)
+    models = model_api(stored.directory, stored.read_prices)
     max_open_calls = -(-settings.max_open_calls // settings.workers)
     async with serve_hop(
-        operations(calls.serve, known_models(stored.directory), providers.serve, max_open_calls=max_open_calls),
+        operations(calls.serve, models.serve, providers.serve, max_open_calls=max_open_calls),
         listener=listener,
         tls=server_context(settings.tls_files),
         deployment=settings.deployment,

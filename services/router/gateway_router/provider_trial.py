@@ -13,6 +13,8 @@ from gateway_router.attempt import Journal, WrittenEvent
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Configuration, FixedDirectory, Registration
 from gateway_router.provider_verdict import MESSAGES, result_of
+from gateway_router.resilience import Resilience
+from gateway_router.retry_policy import RetryPolicy
 from gateway_shared.call_head import CallHead
 from gateway_shared.errors import BadRequest, JsonObject, ServiceUnavailable
 from gateway_shared.hop import CHAT_COMPLETIONS
@@ -43,6 +45,7 @@ class ProviderTrial:
             directory=FixedDirectory(alone),
             journal=heard,
             limits=limits,
+            resilience=Resilience(RetryPolicy(max_attempts=1)),
         )
         await calls.serve(HopCall(_head(call, registration, model).to_json(), _body(registration)), _Unread())
         if not heard.events:

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from gateway_router.breaker import State
 from gateway_router.configuration import SIMULATOR, Registration
 from gateway_router.environment_providers import key_variable
+from gateway_router.provider_health import RegistrationHealth
 from gateway_router.stored_provider import ProviderDefinition, StoredProvider, StoredRouting, last_four
 from gateway_shared.errors import JsonObject
+
+_WORST_FIRST: tuple[State, ...] = ("open", "half_open", "closed")
 
 ENVIRONMENT_VERSION = 0
 """What `Configuration` has for what was never stored."""
@@ -51,9 +55,24 @@ def variable_of(registration: Registration) -> str:
     return "SIMULATOR_URL" if registration.ways[0].ledger_name == SIMULATOR else key_variable(registration.name)
 
 
-def health_view(registration: Registration) -> JsonObject:
-    """`is_usable` is false where this router cannot open its keys or may not dial its address (its `/health` says)."""
-    return {"is_usable": bool(registration.ways)}
+def health_view(registration: Registration, health: RegistrationHealth) -> JsonObject:
+    """What the worker that answers has seen; another worker, or router, may have seen something else.
+
+    `is_usable` is false where this router cannot open its keys or may not dial its address (its `/health` says).
+    """
+    states = {one.state for one in health.models}
+    return {
+        "is_usable": bool(registration.ways),
+        "state": next((state for state in _WORST_FIRST if state in states), "closed"),
+        "models": [
+            {"model": one.upstream_model, "state": one.state, "retry_in_s": round(one.wait_s, 1)}
+            for one in health.models
+        ],
+        "resting_keys": [
+            {"key_number": one.key_number, "model": one.upstream_model, "retry_in_s": round(one.wait_s, 1)}
+            for one in health.resting_keys
+        ],
+    }
 
 
 def list_view(version: int, providers: Iterable[JsonObject]) -> JsonObject:

@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway_router.configuration import Configuration
 from gateway_router.configuration_copy import ConfigurationCopy, CopyUnreadable
 from gateway_router.key_ring import KeyRing
+from gateway_router.list_prices import ReadPrices, list_prices
 from gateway_router.live_directory import LiveDirectory
 from gateway_router.provider_channel import ProviderChannel
 from gateway_router.provider_store import ProviderStore
@@ -31,8 +32,11 @@ START_PATIENCE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class StoredProviders:
+    """`read_prices` asks the same pool what models cost by the ledger's books."""
+
     directory: LiveDirectory
     store: ProviderStore
+    read_prices: ReadPrices
 
 
 @asynccontextmanager
@@ -61,7 +65,7 @@ async def open_stored_providers(
     listening.add_done_callback(_tell)
     try:
         await channel.first_try(timeout_s=START_PATIENCE_S)
-        yield StoredProviders(directory, ProviderStore(pool, ring))
+        yield StoredProviders(directory, ProviderStore(pool, ring), list_prices(pool))
     finally:
         listening.cancel()
         await asyncio.wait({listening})

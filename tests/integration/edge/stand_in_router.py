@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from gateway_shared.call_head import CallHead
+from gateway_shared.errors import ModelNotFound
 from gateway_shared.hop import CHAT_COMPLETIONS, MODELS, PROVIDERS
 from gateway_shared.hop_server import HopAnswer, HopCall, Operation, serve_hop
+from gateway_shared.model_call import ModelCall
 from gateway_shared.tls import TlsFiles, server_context
 
 Answer = Callable[[HopCall, HopAnswer], Awaitable[None]]
 
 COMPLETION = b'{"id":"chatcmpl-1","object":"chat.completion","choices":[]}'
 MODEL_LIST = b'{"object":"list","data":[{"id":"gpt-4o","object":"model"},{"id":"meta/llama-3","object":"model"}]}'
+MODEL = b'{"id":"meta/llama-3","object":"model"}'
 
 
 async def complete(call: HopCall, answer: HopAnswer) -> None:
@@ -54,4 +57,7 @@ class StandInRouter:
         await self.answer(call, answer)
 
     async def _models(self, call: HopCall, answer: HopAnswer) -> None:
-        await answer.send(200, {"Content-Type": "application/json"}, MODEL_LIST)
+        model = ModelCall.from_json(call.head).model
+        if model not in (None, "meta/llama-3"):
+            raise ModelNotFound
+        await answer.send(200, {"Content-Type": "application/json"}, MODEL_LIST if model is None else MODEL)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gateway_router.api_operations import known_models, provider_api
+from gateway_router.api_operations import model_api, provider_api
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Configuration, Provider, Registration
 from gateway_router.egress import EgressGuard
@@ -23,6 +23,7 @@ from gateway_router.stored_providers import StoredProviders, open_stored_provide
 from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.hop_client import HopClient
 from gateway_shared.hop_server import serve_hop
+from gateway_shared.model_call import ModelCall
 from gateway_shared.provider_call import ProviderAction, ProviderCall
 from gateway_shared.settings import Secret
 from gateway_shared.tls import client_context, server_context
@@ -84,6 +85,9 @@ class ApiRig:
         body = orjson.dumps({"messages": [{"role": "user", "content": text}]})
         return await self._request("chat.completions", head.to_json(), body)
 
+    async def models(self, model: str | None = None, *, by: str = "default") -> Answer:
+        return await self._request("models", ModelCall(by, model).to_json(), b"")
+
     def settled(self) -> list[UsageEvent]:
         """What the journal holds of calls that have ended."""
         segments = sorted(path for path in self.journal.folder.path.glob("*") if path.is_file())
@@ -124,7 +128,9 @@ async def open_api_rig(
     ):
         calls = ChatCalls(stored.directory, speeches, journal, limits, guess_provider)
         served = operations(
-            calls.serve, known_models(stored.directory), provider_api(stored, calls, allowed_hosts=LOOPBACK).serve
+            calls.serve,
+            model_api(stored.directory, stored.read_prices).serve,
+            provider_api(stored, calls, allowed_hosts=LOOPBACK).serve,
         )
         tls = server_context(certificates.files("router"))
         async with serve_hop(served, host="127.0.0.1", port=0, tls=tls, deployment="agent-gateway") as server:

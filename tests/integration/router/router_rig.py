@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from gateway_router.api_operations import known_models
+from gateway_router.api_operations import model_api
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Configuration, FixedDirectory, Provider, Registration
 from gateway_router.egress import EgressGuard
@@ -22,6 +22,7 @@ from gateway_router.journal.frame import FrameKind, decode
 from gateway_router.kinds import FROM_ENVIRONMENT, KINDS
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import guess_provider
+from gateway_router.model_catalogue import Prices
 from gateway_router.resilience import Resilience
 from gateway_router.retry_policy import RetryPolicy
 from gateway_router.speeches import open_speeches
@@ -136,7 +137,7 @@ async def open_rig(
         resilience = resilience or Resilience(RetryPolicy(max_attempts=1))
         directory = FixedDirectory(configuration)
         calls = ChatCalls(directory, speeches, journal, limits, guess_provider, resilience=resilience)
-        served = operations(calls.serve, known_models(directory), no_operator)
+        served = operations(calls.serve, model_api(directory, no_prices).serve, no_operator)
         tls = server_context(certificates.files("router"))
         async with serve_hop(served, host="127.0.0.1", port=0, tls=tls, deployment="agent-gateway") as server:
             hop = HopClient(f"https://localhost:{server.port}", client_context(certificates.files("edge")))
@@ -146,6 +147,10 @@ async def open_rig(
                 await hop.close()
                 await calls.finish(1)
                 await journal.close()
+
+
+async def no_prices() -> Prices:
+    return {}
 
 
 async def no_operator(_call: HopCall, _answer: HopAnswer) -> None:
