@@ -44,7 +44,7 @@ WRITES: dict[tuple[str, str], set[str]] = {
 }
 READS: dict[str, set[str]] = {
     "edge": {"edge.tenant", "edge.app_user", "edge.api_key", "edge.plan"},
-    "router": {"billing.producer_progress"},
+    "router": {"billing.list_price", "billing.producer_progress"},
 }
 NOT_FOR_THE_READER = {"billing.migration"}
 EXECUTES: dict[str, set[str]] = {
