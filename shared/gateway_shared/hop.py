@@ -7,6 +7,8 @@ over a few mTLS connections, in the frames of `hop_frames`. Nothing else knows w
 CHAT_COMPLETIONS = "chat.completions"
 MODELS = "models"
 PROVIDERS = "providers"
+HEALTH = "health"
+"""Answers 200 and nothing else: whoever can ask is connected and let in."""
 
 ROUTER = "router"
 """The identity that answers."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway_edge.authentication import identify
 from gateway_edge.resources import OPERATIONS, SETTINGS
 from gateway_shared import multiprocess_metrics
-from gateway_shared.hop import MODELS, HopLost
+from gateway_shared.hop import HEALTH, HopLost
 from gateway_shared.hop_client import HopClient
 from gateway_shared.operations import Check, Operations, metrics_response
 
@@ -63,7 +63,7 @@ async def metrics(request: web.Request) -> web.Response:
 def router_check(router: HopClient) -> Check:
     async def check() -> str | None:
         try:
-            async with router.request(MODELS, b"{}") as answer:
+            async with router.request(HEALTH, b"{}") as answer:
                 await answer.read()
         except HopLost as error:
             return f"cannot be reached ({error})"

@@ -25,7 +25,7 @@ _HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 
 @dataclass(slots=True)
 class ModelApi:
-    """`known` is what LiteLLM's map says. Lists are made once for each configuration, off the loop: one takes 10 ms."""
+    """`known` is what LiteLLM's map says. Lists are made once for each configuration, off the loop: one takes 20 ms and more."""
 
     directory: Directory
     guess: GuessProvider

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway_shared.call_head import CallHead
 from gateway_shared.errors import ModelNotFound
-from gateway_shared.hop import CHAT_COMPLETIONS, MODELS, PROVIDERS
+from gateway_shared.hop import CHAT_COMPLETIONS, HEALTH, MODELS, PROVIDERS
 from gateway_shared.hop_server import HopAnswer, HopCall, Operation, serve_hop
 from gateway_shared.model_call import ModelCall
 from gateway_shared.tls import TlsFiles, server_context
@@ -42,6 +42,7 @@ class StandInRouter:
             CHAT_COMPLETIONS: Operation(self._chat, frozenset({"edge"})),
             MODELS: Operation(self._models, frozenset({"edge"})),
             PROVIDERS: Operation(self._chat, frozenset({"edge"})),
+            HEALTH: Operation(self._is_alive, frozenset({"edge"})),
         }
         tls = server_context(files)
         async with serve_hop(operations, host="127.0.0.1", port=port, tls=tls, deployment="agent-gateway") as hop:
@@ -55,6 +56,9 @@ class StandInRouter:
     async def _chat(self, call: HopCall, answer: HopAnswer) -> None:
         self.calls.append(call)
         await self.answer(call, answer)
+
+    async def _is_alive(self, _call: HopCall, answer: HopAnswer) -> None:
+        await answer.send(200, {}, b"")
 
     async def _models(self, call: HopCall, answer: HopAnswer) -> None:
         model = ModelCall.from_json(call.head).model

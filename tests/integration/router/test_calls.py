@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_router.journal.frame import FrameKind
+from gateway_shared.model_call import ModelCall
 from gateway_shared.usage_event import TokenCounts, UsageEvent
 from tests.integration.router.router_rig import CALLER, RouterRig, Simulator, open_rig, providers_at
 from tests.recordings import Received
@@ -253,7 +254,7 @@ async def test_the_provider_is_asked_without_cookies_compression_or_client_heade
 
 
 async def test_models_are_those_of_the_registered_providers(router: RouterRig) -> None:
-    async with router.hop.request("models", b"{}") as response:
+    async with router.hop.request("models", ModelCall("tenant-1").to_json()) as response:
         listed = json.loads(await response.read())
     owners = {model["id"]: model["owned_by"] for model in listed["data"]}
     assert owners["gpt-4o"] == "openai"

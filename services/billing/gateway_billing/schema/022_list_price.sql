@@ -28,8 +28,8 @@ GROUP BY b.provider, b.model;
 COMMENT ON VIEW billing.list_price IS 'What providers ask for a model now: standard tier, short context, of several books the one with the highest precedence. Contract with the router.';
 COMMENT ON COLUMN billing.list_price.price_provider IS 'Whose price it is (billing.event.price_provider)';
 COMMENT ON COLUMN billing.list_price.model IS 'The model, as the provider names it, in lower case';
-COMMENT ON COLUMN billing.list_price.input_nano_usd IS 'Nano-USD per 1,000,000 input tokens';
-COMMENT ON COLUMN billing.list_price.cached_input_nano_usd IS 'Nano-USD per 1,000,000 input tokens that came out of the provider''s cache; NULL: no rate of their own';
-COMMENT ON COLUMN billing.list_price.output_nano_usd IS 'Nano-USD per 1,000,000 output tokens; NULL: no rate';
+COMMENT ON COLUMN billing.list_price.input_nano_usd IS 'The rate, nano-USD per 1,000,000 input tokens';
+COMMENT ON COLUMN billing.list_price.cached_input_nano_usd IS 'The rate, nano-USD per 1,000,000 input tokens that came out of the provider''s cache; NULL: no rate of their own';
+COMMENT ON COLUMN billing.list_price.output_nano_usd IS 'The rate, nano-USD per 1,000,000 output tokens; NULL: no rate';
 
 GRANT SELECT ON billing.list_price TO router, billing_reader;
