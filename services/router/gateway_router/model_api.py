@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from weakref import ref
 
 import orjson
 
@@ -25,7 +26,10 @@ _HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 
 @dataclass(slots=True)
 class ModelApi:
-    """`known` is what LiteLLM's map says. Lists are made once for each configuration, off the loop: one takes 20 ms and more."""
+    """`known` is what LiteLLM's map says. Lists are made once for each configuration, off the loop: 20 ms and more.
+
+    The configuration itself is not kept: the keys of providers that are deleted meanwhile are in it.
+    """
 
     directory: Directory
     guess: GuessProvider
@@ -34,7 +38,7 @@ class ModelApi:
     clock_s: Callable[[], float] = time.monotonic
     _prices: Prices = field(default_factory=dict)
     _prices_until_s: float = float("-inf")
-    _made: tuple[Configuration, Prices] | None = None
+    _made: "tuple[ref[Configuration], Prices] | None" = None
     _lists: dict[str | None, bytes] = field(default_factory=dict)
 
     async def serve(self, call: HopCall, answer: HopAnswer) -> None:
@@ -50,8 +54,8 @@ class ModelApi:
         await answer.send(200, _HEADERS, body)
 
     async def _list(self, configuration: Configuration, prices: Prices, tenant_id: str | None) -> bytes:
-        if self._made is None or self._made[0] is not configuration or self._made[1] is not prices:
-            self._made, self._lists = (configuration, prices), {}
+        if self._made is None or self._made[0]() is not configuration or self._made[1] is not prices:
+            self._made, self._lists = (ref(configuration), prices), {}
         lists = self._lists
         if tenant_id not in lists:
             lists[tenant_id] = await asyncio.to_thread(self._make, configuration, prices, tenant_id)

@@ -1,5 +1,6 @@
 """`/v1/providers` at the router: what an operator adds is used by the next call, and what is deleted by none."""
 
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from gateway_shared.provider_call import ProviderAction
 from tests.integration.provider_store.api_rig import ENVIRONMENTS_KEY, ApiRig, environment_at, open_api_rig
 from tests.integration.router.router_rig import Simulator, open_simulator
+from tests.integration.router.test_changed_providers import holders_of
 from tests.servers import Certificates, Postgres
 
 KEY = "sk-secret-0123456789wxyz"
@@ -63,6 +65,16 @@ async def test_a_replacement_keeps_its_keys_and_is_in_force_at_once(
     assert (await simulator.requests())[-1]["provider"] == "meta"
     elsewhere = await api.ask("replace", "mine", {**without_key, "base_url": "https://evil.example.com/v1"})
     assert (elsewhere.status, elsewhere.error["param"]) == (400, "api_key")
+
+
+async def test_a_deleted_providers_key_is_gone_from_memory_too(api: ApiRig, mine: dict[str, Any]) -> None:
+    key = f"sk-{secrets.token_hex(16)}"
+    await api.ask("add", body={**mine, "api_key": key, "name": "mine", "models": ["gpt-4o"]})
+    assert [(await api.ask("test", "mine")).json["ok"], (await api.chat("gpt-4o")).status] == [True, 200]
+    assert "gpt-4o" in (await api.models()).text
+    assert "Secret" in holders_of(key)
+    await api.ask("delete", "mine")
+    assert holders_of(key) == []
 
 
 async def test_a_second_one_of_the_name_is_a_conflict(api: ApiRig, mine: dict[str, Any]) -> None:
