@@ -79,6 +79,17 @@ async def test_a_kind_is_served_by_its_name_alone(
     assert (event.provider, event.price_provider, event.tokens.input_tokens) == ("mine", kind, 3)
 
 
+async def test_without_an_address_it_is_called_where_litellm_knows_it(
+    server: tuple[list[web.Request], str], certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, url = server
+    monkeypatch.setenv("XAI_API_BASE", f"{url}/known/to/litellm")
+    mine = Provider.of("xai", name="mine", api_key=Secret("the-key"))
+    async with open_rig(certificates, tmp_path, {"mine": mine}) as router:
+        await ask(router)
+    assert [request.path for request in asked] == ["/known/to/litellm/chat/completions"]
+
+
 async def test_a_kind_of_another_format_is_translated_there_and_back(
     server: tuple[list[web.Request], str], certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -188,3 +188,9 @@ def test_text_that_is_nested_deeply_is_counted_without_recursion() -> None:
         % nested.encode()
     )
     assert (stream.failure, stream.progress.text_bytes) == (None, 1)
+
+
+def test_comments_are_relayed_between_chunks_and_not_before_the_first() -> None:
+    stream, comment = stream_of(), b": keep-alive\n\n"
+    assert fed(stream, comment, comment) == b""
+    assert fed(stream, delta("a"), comment) == delta("a") + comment

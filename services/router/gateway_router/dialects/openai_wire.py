@@ -70,7 +70,7 @@ class OpenAiStream:
         self._secret = secret
         self._splitter = EventSplitter()
         self._usage_event = b""
-        self._usage_relayed = False
+        self._usage_relayed = self._begun = False
         self._finished_choices: set[int] = set()
 
     def feed(self, data: bytes) -> bytes:
@@ -107,7 +107,8 @@ class OpenAiStream:
         """What the client gets for one whole event."""
         data = data_of(event)
         if data is None:
-            return event if event.lstrip(b"\r\n").startswith(b":") else b""
+            # a comment before the first chunk would commit the answer, which could then be had from nobody else
+            return event if self._begun and event.lstrip(b"\r\n").startswith(b":") else b""
         if data == b"[DONE]":
             self.progress.done = True
             return b""
@@ -125,6 +126,7 @@ class OpenAiStream:
 
     def _chunk(self, chunk: dict[str, object], event: bytes) -> bytes:
         progress = self.progress
+        self._begun = True
         if progress.model_served is None:
             progress.model_served = said(chunk.get("model"))
         service_tier = chunk.get("service_tier")
