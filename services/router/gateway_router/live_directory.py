@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Container
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from gateway_router import metrics
 from gateway_router.configuration import Configuration
@@ -41,12 +41,17 @@ class LiveDirectory:
         return self._in_force.configuration
 
     def take(self, stored: StoredConfiguration, source: Source) -> None:
-        """For the calls that come from now on; keys that nobody registered any more are forgotten with their calls."""
-        if stored == self.stored and source == self.source:
+        """For the calls that come from now on; the keys of a deleted provider are forgotten with its last call.
+
+        What could not be used is tried again each time: the key ring may have been given its key meanwhile.
+        """
+        is_known = stored == self.stored and source == self.source
+        if is_known and not self._in_force.unusable:
             return
-        if stored != self.stored or self.source == "environment":
-            self._in_force = combine(self.environment, stored, self.ring, allowed_hosts=self.allowed_hosts)
-        self.stored, self.source = stored, source
+        found = combine(self.environment, stored, self.ring, allowed_hosts=self.allowed_hosts)
+        if is_known and found.unusable == self._in_force.unusable:
+            return
+        self._in_force, self.stored, self.source = found, stored, source
         self._changed.set()
         self._changed = asyncio.Event()
         canonical_log.info("providers in force", version=stored.version, source=source, providers=self.names)
@@ -73,7 +78,7 @@ class LiveDirectory:
     def names(self) -> list[str]:
         return sorted({registration.name for registration in self.current.registrations if registration.ways})
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         """For `/health`."""
         return {
             "providers": self.names,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_router.key_ring import KEY_BYTES, SecretUnreadable, parse_key_ring, read_key_ring
+from gateway_router.key_ring import KEY_BYTES, SecretUnreadable, parse_keys, read_key_ring
 from gateway_router.sealed_secret import SealedSecret, SecretPlace
 from gateway_shared.settings import Secret, SettingsInvalid
 from tests.unit.router.stored import CANARY, configuration, ring, stored
@@ -104,6 +104,21 @@ def test_the_first_key_of_the_file_seals_and_all_open(tmp_path: Path) -> None:
     assert read_key_ring(file).seal(Secret(CANARY), PLACE).ring_key_id == "new"
 
 
+def test_the_ring_follows_its_file_and_keeps_what_it_has_while_that_cannot_be_used(tmp_path: Path) -> None:
+    file = tmp_path / "ring"
+    file.write_text(f"old {GOOD_KEY}\n")
+    following = read_key_ring(file)
+    sealed = following.seal(Secret(CANARY), PLACE)
+    for useless in ("", "half a li"):
+        file.write_text(useless)
+        assert following.open(sealed, PLACE).reveal() == CANARY
+    file.unlink()
+    assert following.seal(Secret(CANARY), PLACE).ring_key_id == "old"
+    file.write_text(f"new {base64.b64encode(bytes(KEY_BYTES)).decode()}\nold {GOOD_KEY}\n")
+    assert following.current_id == "new"
+    assert following.open(following.rewrap(sealed, PLACE), PLACE).reveal() == CANARY
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -118,7 +133,7 @@ def test_the_first_key_of_the_file_seals_and_all_open(tmp_path: Path) -> None:
 )
 def test_a_key_ring_that_protects_nothing_is_refused(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        parse_key_ring(text)
+        parse_keys(text)
     file = tmp_path / "ring"
     file.write_text(text)
     with pytest.raises(SettingsInvalid, match="PROVIDER_KEY_RING_FILE") as refusal:

@@ -1,11 +1,14 @@
 """The configuration that stands now, as it is told of changes."""
 
 import asyncio
+import base64
 import gc
+from pathlib import Path
 
 import pytest
 
 from gateway_router.configuration import Configuration
+from gateway_router.key_ring import KEY_BYTES, read_key_ring
 from gateway_router.live_directory import LiveDirectory
 from gateway_router.routing import RoutingTables
 from gateway_shared.errors import NoProviderConfigured
@@ -15,6 +18,12 @@ from tests.unit.router.stored import configuration, ring, stored
 
 def directory() -> LiveDirectory:
     return LiveDirectory(Configuration(), ring(), ())
+
+
+def write_ring(file: Path, *key_ids: str) -> None:
+    """Each key is made of its own id's first letter, as `ring` makes it."""
+    lines = (f"{key_id} {base64.b64encode(key_id[0].encode() * KEY_BYTES).decode()}\n" for key_id in key_ids)
+    file.write_text("".join(lines))
 
 
 def secrets_in_memory(key: str) -> int:
@@ -83,6 +92,20 @@ def test_health_names_what_cannot_be_used() -> None:
     facts = live.facts()
     assert facts["providers"] == []
     assert "'gone'" in str(facts["configuration"])
+
+
+def test_what_could_not_be_used_is_tried_again_with_the_ring_as_it_is_then(tmp_path: Path) -> None:
+    file = tmp_path / "ring"
+    write_ring(file, "old")
+    live = LiveDirectory(Configuration(), read_key_ring(file), ())
+    write_ring(other := tmp_path / "other", "new", "old")
+    sealed_elsewhere = configuration(stored("acme", key_ring=read_key_ring(other)))
+    live.take(sealed_elsewhere, "database")
+    assert live.names == []
+    other.replace(file)
+    live.take(sealed_elsewhere, "database")
+    assert live.names == ["acme"]
+    assert live.facts()["configuration"]["unusable"] == {}
 
 
 async def test_whoever_changed_something_can_wait_for_it() -> None:
