@@ -15,7 +15,8 @@ STREAM_RATE_PER_S = 30
 class Shape:
     """`chunks` 0 is a JSON answer, after `wait_us`. `requests_each` 0 goes on until the time is up.
 
-    With `refused_pause_ms` a refusal (503, 429) is no fault: it is timed, and its connection asks again after so long.
+    With `refused_pause_ms` a refusal (503, 429) is no fault: it is timed, and its connection asks again after so
+    long, give or take half of it.
     """
 
     name: str
@@ -64,7 +65,7 @@ SHAPES = {
         Shape("stream-1000", "streams open at once", 1000, chunks=1, requests_each=1, ramp_ms=4000),
         Shape("idle", "streams open at once, silent between two chunks", 1000, chunks=2, requests_each=1),
         Shape("overload", "JSON, 5 times what is taken at once: 200 connections, answers after 250 ms", 200,
-              wait_us=250_000, refused_pause_ms=250),
+              wait_us=250_000, refused_pause_ms=250, ramp_ms=250),
         replace(_SPACED, name="sse-anthropic", title="the same from Anthropic's dialect", dialect="anthropic"),
         replace(_SPACED, name="sse-gemini", title="the same from Gemini's dialect", dialect="gemini"),
     )

@@ -5,7 +5,7 @@
  * passed (or REQUESTS_EACH are done, when that is not 0); what has begun by then is finished. Connections open evenly
  * over RAMP_MS. An answer counts when its status is 200 and CHUNKS stamps (see http.h) were in it; a chunk's delay is
  * the time at which it was read less its stamp, which is of the same clock. With PAUSE_MS a 503 or 429 is no fault: it is
- * timed on its own, and its connection asks again after so long. One thread, epoll.
+ * timed on its own, and its connection asks again after so long, give or take half of it. One thread, epoll.
  */
 #define _GNU_SOURCE
 #include "http.h"
@@ -148,7 +148,8 @@ static void finish(struct connection *c) {
     }
     if (c->is_refused) {
         c->state = PAUSED;
-        c->resumes_ns = now + pause_ns;
+        /* as clients wait: each its own time, or all would come at once again and again */
+        c->resumes_ns = now + pause_ns / 2 + (uint64_t)(drand48() * (double)pause_ns);
     } else {
         again(c);
     }
