@@ -30,8 +30,9 @@ KEEP = ("--keep-months", str((datetime.now(UTC).year - 2019) * 12))
 INSERT_EVENT = "INSERT INTO billing.event SELECT * FROM jsonb_populate_record(NULL::billing.event, $1::jsonb)"
 INSERT_RATING = (
     "INSERT INTO billing.rating (event_id, kind, revision, tenant_id, nano_usd, reason)"
-    " VALUES ($1, $2, 1, $3, 7, 'test')"
+    " VALUES ($1, $2, 1, $3, 7, 'test') ON CONFLICT DO NOTHING"
 )
+"""The service rates what has no rating, and may have been faster."""
 CLOSE = (
     "INSERT INTO billing.closed_month"
     " (month, tenant_id, events, unpriced_events, uncharged_events, cost_nano_usd, charge_nano_usd)"
