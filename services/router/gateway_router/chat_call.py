@@ -27,7 +27,7 @@ from gateway_router.retry_policy import Step
 from gateway_router.routing import Route, shown
 from gateway_router.transports.transport import Transport
 from gateway_shared.call_head import CallHead
-from gateway_shared.errors import GatewayError, JournalUnavailable
+from gateway_shared.errors import CircuitOpen, GatewayError, JournalUnavailable
 from gateway_shared.ids import dashed, uuid7_hex
 
 
@@ -96,6 +96,8 @@ class Call:
         Raises GatewayError where none was.
         """
         permit = self._parts.resilience.begin(route)
+        if permit is None and before is None:
+            raise CircuitOpen(retry_after_s=1)  # another call was faster: it tries whether the provider works again
         if permit is None:
             return None
         self._permit = permit
@@ -103,7 +105,7 @@ class Call:
             exchange = self._exchange(route)
             exchange.record.intent()
         except GatewayError:
-            self._parts.resilience.health.give_up(route, permit, now_s=self._parts.resilience.clock_s())
+            self._parts.resilience.given_up(route, permit)
             if before is None:
                 raise
             return None

@@ -10,9 +10,11 @@ from typing import Self
 from gateway_router import metrics
 from gateway_router.attempt import Outcome
 from gateway_router.breaker import BreakerPolicy
+from gateway_router.configuration import Registration
 from gateway_router.failure import Failure, trouble_of_end
 from gateway_router.plan import make_plan
-from gateway_router.provider_health import ProviderHealth
+from gateway_router.provider_health import ProviderHealth, RegistrationHealth
+from gateway_router.provider_traffic import ProviderTraffic
 from gateway_router.retry_budget import RetryBudget
 from gateway_router.retry_policy import RetryPolicy, Step, Trouble, next_step
 from gateway_router.routing import Candidates, Route, shown
@@ -27,6 +29,7 @@ class Resilience:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     health: ProviderHealth = field(default_factory=ProviderHealth)
     budget: RetryBudget = field(default_factory=RetryBudget)
+    traffic: ProviderTraffic = field(default_factory=ProviderTraffic)
     clock_s: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
 
@@ -42,23 +45,34 @@ class Resilience:
                 )
             ),
             RetryBudget(share=settings.retry_budget),
+            ProviderTraffic(sharers=settings.workers),
         )
 
     def plan(self, candidates: Candidates) -> tuple[Route, ...]:
-        """For a call that begins now. Raises CircuitOpen."""
+        """For a call that begins now. Raises CircuitOpen and ServiceUnavailable."""
         self.budget.count_call()
-        return make_plan(candidates, self.health, now_s=self.clock_s(), chance=self.chance)
+        return make_plan(candidates, self.health, self.traffic, now_s=self.clock_s(), chance=self.chance)
 
     def begin(self, route: Route) -> int | None:
-        """A permit to ask, None when the breaker has opened meanwhile."""
-        return self.health.begin(route, now_s=self.clock_s())
+        """A permit to ask, None when that is not possible any more; it ends in `failed`, `ended` or `given_up`."""
+        now_s = self.clock_s()
+        if self.traffic.wait_s(route.registration, now_s=now_s) > 0:
+            return None
+        permit = self.health.begin(route, now_s=now_s)
+        if permit is not None:
+            self.traffic.begin(route.registration, now_s=now_s)
+        return permit
 
     def next_step(
         self, plan: Sequence[Route], tried: Sequence[Route], failure: Failure, *, remaining_s: float
     ) -> Step | None:
         """After a failure that was told (`failed`)."""
         now_s = self.clock_s()
-        admitted = [route for route in plan if self.health.wait_s(route, now_s=now_s) <= 0]
+        admitted = [
+            route
+            for route in plan
+            if self.health.wait_s(route, now_s=now_s) <= 0 and self.traffic.wait_s(route.registration, now_s=now_s) <= 0
+        ]
         has_budget = self.budget.has_one(now_s=now_s)
         step = next_step(
             admitted,
@@ -83,16 +97,21 @@ class Resilience:
             labelled(metrics.FALLBACKS, provider, failure.trouble).inc()
         return step
 
+    def health_of(self, registration: Registration) -> RegistrationHealth:
+        return self.health.of(registration, now_s=self.clock_s())
+
     def answered(self, route: Route, permit: int) -> None:
         """The provider has begun to answer with something that was relayed."""
         self.health.succeed(route, permit, now_s=self.clock_s())
 
     def failed(self, route: Route, permit: int, failure: Failure) -> None:
         """Nothing was relayed."""
+        self.traffic.end(route.registration)
         self._trouble(route, permit, failure.trouble, failure.error.retry_after_s)
 
     def ended(self, route: Route, permit: int, outcome: Outcome, *, was_relayed: bool) -> None:
         """Answered, refused for a fault of the client's, left by the client, or cut on the way."""
+        self.traffic.end(route.registration)
         now_s = self.clock_s()
         if outcome.finish_state == "complete":
             if not was_relayed:
@@ -103,6 +122,11 @@ class Resilience:
             self.health.give_up(route, permit, now_s=now_s)
         else:
             self._trouble(route, permit, trouble, None)
+
+    def given_up(self, route: Route, permit: int) -> None:
+        """Nothing was asked."""
+        self.traffic.end(route.registration)
+        self.health.give_up(route, permit, now_s=self.clock_s())
 
     def _trouble(self, route: Route, permit: int, trouble: Trouble, retry_after_s: float | None) -> None:
         has_opened = self.health.fail(route, permit, trouble, now_s=self.clock_s(), retry_after_s=retry_after_s)

@@ -67,10 +67,14 @@ Tier = tuple[tuple[Route, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All that may serve a model: tiers in their order. `without_choice`: the routes, where chance has no say."""
+    """All that may serve a model: tiers in their order. `without_choice`: the routes, where chance has no say.
+
+    `has_limits`: for some of them calls are counted.
+    """
 
     tiers: tuple[Tier, ...]
     without_choice: tuple[Route, ...] | None
+    has_limits: bool = False
 
 
 class RoutingTable:
@@ -108,7 +112,9 @@ class RoutingTable:
         if not tiers:
             raise self._not_found(model)
         has_choice = any(len(tier) > 1 for tier in tiers)
-        return Candidates(tuple(tiers), None if has_choice else tuple(route for tier in tiers for route in tier[0]))
+        without_choice = None if has_choice else tuple(route for tier in tiers for route in tier[0])
+        has_limits = any(_is_limited(routes[0].registration) for tier in tiers for routes in tier)
+        return Candidates(tuple(tiers), without_choice, has_limits)
 
     def _serving(self, model: str) -> list[tuple[Registration, str]]:
         """The registrations, each with its own name for the model."""
@@ -208,6 +214,10 @@ def _listed_as(registration: Registration, model: str) -> str | None:
 def _pattern(name: str) -> re.Pattern[str]:
     """A model's name, in which `*` stands for anything."""
     return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
+
+
+def _is_limited(registration: Registration) -> bool:
+    return registration.max_open_calls is not None or registration.requests_per_minute is not None
 
 
 def _own_first(found: Iterable[tuple[Registration, str]]) -> list[tuple[Registration, str]]:

@@ -126,3 +126,24 @@ async def test_the_intent_of_the_next_attempt_is_written_before_the_earlier_one_
         ("SETTLE", 1, False),
         ("SETTLE", 2, True),
     ]
+
+
+async def test_limits_of_a_registration_send_calls_elsewhere_or_away(rig: OpenRig, provider: Scripted) -> None:
+    url = provider.simulator.url
+    limited = at(url, "a", "one", max_open_calls=1)
+    await provider.script(("one", "hang", 1))
+    async with rig(limited, at(url, "b", "two", priority=1, requests_per_minute=2)) as router:
+        hanging = asyncio.create_task(ask(router))
+
+        async def is_open() -> bool:
+            return await provider.asked() == ["one"]
+
+        await until(is_open)
+        statuses = [(await ask(router)).status for _ in range(3)]
+        refused = await ask(router)
+        hanging.cancel()
+        await until(lambda: not router.calls.open_calls)
+        assert statuses == [200, 200, 503]
+        assert (error_of(refused)["code"], refused.headers["retry-after"]) == ("overloaded", "1")
+        assert await provider.asked() == ["one", "two", "two"]
+        assert (await ask(router)).status == 200

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,9 +11,11 @@ from gateway_router.breaker import BreakerPolicy
 from gateway_router.configuration import Configuration, Registration
 from gateway_router.plan import make_plan
 from gateway_router.provider_health import MAX_KEPT, SOUND, ProviderHealth
+from gateway_router.provider_traffic import ProviderTraffic
+from gateway_router.provider_view import health_view
 from gateway_router.retry_policy import Trouble
 from gateway_router.routing import Candidates, Route, RoutingTable
-from gateway_shared.errors import CircuitOpen
+from gateway_shared.errors import CircuitOpen, ServiceUnavailable
 from tests.unit.router.registered import registered
 
 POLICY = BreakerPolicy(min_failures=2, open_s=10)
@@ -29,7 +32,9 @@ def listing(name: str, *models: str, keys: int = 1, priority: int = 0, weight: i
 
 
 def order(found: Candidates, health: ProviderHealth | None = None, *, now_s: float = 0, seed: int = 1) -> list[str]:
-    plan = make_plan(found, health or ProviderHealth(POLICY), now_s=now_s, chance=Random(seed).random)
+    plan = make_plan(
+        found, health or ProviderHealth(POLICY), ProviderTraffic(), now_s=now_s, chance=Random(seed).random
+    )
     return [f"{route.provider.name}{route.provider.key_number}" for route in plan]
 
 
@@ -80,7 +85,7 @@ def test_priorities_first_then_fallback_models_and_each_key_of_a_registration_in
 def test_among_equals_chance_decides_by_weight() -> None:
     found = candidates(listing("heavy", weight=3), listing("light", weight=1), listing("never", weight=0))
     chance = Random(7).random
-    plans = [make_plan(found, ProviderHealth(), now_s=0, chance=chance) for _ in range(4_000)]
+    plans = [make_plan(found, ProviderHealth(), ProviderTraffic(), now_s=0, chance=chance) for _ in range(4_000)]
     firsts = Counter(plan[0].provider.name for plan in plans)
     assert firsts["heavy"] == pytest.approx(3_000, abs=120)
     assert firsts["light"] == 4_000 - firsts["heavy"]
@@ -150,6 +155,11 @@ def test_what_is_known_of_a_registration_can_be_told() -> None:
     assert [(key.key_number, key.upstream_model, key.wait_s) for key in known.resting_keys] == [(1, None, 59)]
     assert health.of(listing("b"), now_s=1).models == ()
     assert health.open_models("a", now_s=1) == 1
+    assert health_view(one, known) == {
+        "is_usable": True,
+        "breakers": [{"model": "m", "state": "open", "retry_after_s": 9}],
+        "resting_keys": [{"key": 1, "model": None, "rests_s": 59}],
+    }
 
 
 def test_health_returns_to_sound_when_all_is_over() -> None:
@@ -169,3 +179,14 @@ def test_models_made_up_by_clients_do_not_fill_the_memory() -> None:
         health.fail(Route(one.ways[0], f"m{number}", one), SOUND, "status", now_s=0)
         health.fail(Route(one.ways[0], f"m{number}", one), SOUND, "rate_limit", now_s=0)
     assert len(health.of(one, now_s=0).models) <= MAX_KEPT
+
+
+def test_who_has_as_many_calls_as_it_may_is_left_out() -> None:
+    busy = replace(listing("a"), max_open_calls=1)
+    found, traffic = candidates(busy, listing("b", priority=1)), ProviderTraffic()
+    traffic.begin(busy, now_s=0)
+    plan = make_plan(found, ProviderHealth(), traffic, now_s=0, chance=Random(1).random)
+    assert [route.provider.name for route in plan] == ["b"]
+    with pytest.raises(ServiceUnavailable) as caught:
+        make_plan(candidates(busy), ProviderHealth(), traffic, now_s=0, chance=Random(1).random)
+    assert (caught.value.code, caught.value.retry_after_s) == ("overloaded", 1)
