@@ -21,8 +21,8 @@ _SETTLED_BY_PROVIDER = ("provider", "drained")
 _NOTHING_USED = ("unknown", "none")
 
 _ROWS = f"""
-    SELECT agent_run_id, event_id, status, finish_state, usage_source, price_provider, model_served, model_upstream,
-           cost_nano_usd, {", ".join(TOKEN_COLUMNS)}
+    SELECT agent_run_id, event_id, is_final, status, finish_state, usage_source, price_provider, model_served,
+           model_upstream, cost_nano_usd, {", ".join(TOKEN_COLUMNS)}
     FROM billing.attempts WHERE agent_run_id = ANY($1)
 """
 _GAPS = """
@@ -46,18 +46,21 @@ class Audit:
     duplicates: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong_cost: list[str] = field(default_factory=list)
+    wrong_final: list[str] = field(default_factory=list)
+    """Of whose attempts none is the final one, or several that reached the provider."""
     gaps: list[Row] = field(default_factory=list)
     """Producers whose numbers have a gap or a double in the ledger."""
 
     @property
     def is_exact(self) -> bool:
-        return not (self.duplicates or self.missing or self.wrong_cost or self.gaps)
+        return not (self.duplicates or self.missing or self.wrong_cost or self.wrong_final or self.gaps)
 
     def __str__(self) -> str:
         return (
             f"asked {self.asked}, answered {self.answered}, provider calls {self.provider_calls}, "
             f"ledger {self.rows}, duplicates {len(self.duplicates)}, missing {len(self.missing)}, "
-            f"wrong cost {len(self.wrong_cost)}, producers with gaps {len(self.gaps)}"
+            f"wrong cost {len(self.wrong_cost)}, wrong final {len(self.wrong_final)}, "
+            f"producers with gaps {len(self.gaps)}"
         )
 
 
@@ -97,6 +100,9 @@ def judge(found: Audit, outcome: Outcome, calls: Sequence[Row], rows: Sequence[R
         is_right = is_right and len(settled) == 1 and _names_its_source(settled[0], outcome)
     if rows and not is_right:
         found.wrong_cost.append(outcome.marker)
+    finals = [row for row in rows if row["is_final"]]
+    if rows and not 1 <= len(finals) <= 1 + sum(row in free for row in finals):
+        found.wrong_final.append(outcome.marker)
 
 
 def _names_its_source(row: Row, outcome: Outcome) -> bool:

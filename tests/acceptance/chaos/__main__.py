@@ -38,7 +38,7 @@ def report(told: Chaos) -> str:
     cut = sum(outcome.status == 200 and not outcome.complete and not outcome.left for outcome in told.outcomes)
     models = Counter(outcome.ask.model for outcome in told.outcomes)
     refused = Counter(str(outcome.status or "no answer") for outcome in told.outcomes if outcome.status != 200)
-    wrong = [*found.duplicates, *found.missing, *found.wrong_cost]
+    wrong = [*found.duplicates, *found.missing, *found.wrong_cost, *found.wrong_final]
     lines = [
         f"seed {told.seed}, {told.lasted_s:.0f} s, {asked / told.lasted_s:.1f} requests/s",
         f"faults {told.struck.total()} of {len(told.struck)} kinds: {_listed(told.struck)}",

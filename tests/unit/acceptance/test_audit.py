@@ -27,6 +27,7 @@ def prices(tmp_path: Path) -> PriceList:
 
 def row(**changes: object) -> dict[str, Any]:
     settled = {
+        "is_final": True,
         "status": "settled",
         "usage_source": "provider",
         "price_provider": "openai",
@@ -38,7 +39,8 @@ def row(**changes: object) -> dict[str, Any]:
 
 
 NOTHING = {**dict.fromkeys(TOKEN_COLUMNS, 0), "cost_nano_usd": 0, "status": "unknown", "usage_source": "unknown"}
-RIGHT = {"duplicates": 0, "missing": 0, "wrong_cost": 0}
+EARLIER = {**NOTHING, "is_final": False, "status": "failed"}
+RIGHT = {"duplicates": 0, "missing": 0, "wrong_cost": 0, "wrong_final": 0}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,9 @@ RIGHT = {"duplicates": 0, "missing": 0, "wrong_cost": 0}
         (1, [row()], {}),
         (2, [row(**NOTHING), row()], {}),
         (1, [row(), row(**NOTHING)], {}),  # a call that was never made, and says so
-        (1, [row(), row()], {"duplicates": 1, "wrong_cost": 1}),
+        (3, [row(**EARLIER), row(**EARLIER), row()], {}),
+        (2, [row(**EARLIER), row(is_final=False)], {"wrong_final": 1}),
+        (1, [row(), row()], {"duplicates": 1, "wrong_cost": 1, "wrong_final": 1}),
         (1, [], {"missing": 1}),
         (2, [row()], {"missing": 1}),
         (1, [row(cost_nano_usd=COST + 1)], {"wrong_cost": 1}),
