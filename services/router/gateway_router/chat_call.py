@@ -157,7 +157,7 @@ class Call:
             raise
         finally:
             self._is_between = False
-        return step
+        return None if self.client.gone else step
 
     def _exchange(self, route: Route) -> Exchange:
         head, parts = self.head, self._parts
