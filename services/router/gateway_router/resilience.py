@@ -10,10 +10,9 @@ from typing import Self
 from gateway_router import metrics
 from gateway_router.attempt import Outcome
 from gateway_router.breaker import BreakerPolicy
-from gateway_router.configuration import Registration
 from gateway_router.failure import Failure, trouble_of_end
 from gateway_router.plan import make_plan
-from gateway_router.provider_health import ProviderHealth, RegistrationHealth
+from gateway_router.provider_health import ProviderHealth
 from gateway_router.provider_traffic import ProviderTraffic
 from gateway_router.retry_budget import RetryBudget
 from gateway_router.retry_policy import RetryPolicy, Step, Trouble, next_step
@@ -96,9 +95,6 @@ class Resilience:
         else:
             labelled(metrics.FALLBACKS, provider, failure.trouble).inc()
         return step
-
-    def health_of(self, registration: Registration) -> RegistrationHealth:
-        return self.health.of(registration, now_s=self.clock_s())
 
     def answered(self, route: Route, permit: int) -> None:
         """The provider has begun to answer with something that was relayed."""

@@ -12,7 +12,6 @@ from gateway_router.configuration import Configuration, Registration
 from gateway_router.plan import make_plan
 from gateway_router.provider_health import MAX_KEPT, SOUND, ProviderHealth
 from gateway_router.provider_traffic import ProviderTraffic
-from gateway_router.provider_view import health_view
 from gateway_router.retry_policy import Trouble
 from gateway_router.routing import Candidates, Route, RoutingTable
 from gateway_shared.errors import CircuitOpen, ServiceUnavailable
@@ -155,11 +154,6 @@ def test_what_is_known_of_a_registration_can_be_told() -> None:
     assert [(key.key_number, key.upstream_model, key.wait_s) for key in known.resting_keys] == [(1, None, 59)]
     assert health.of(listing("b"), now_s=1).models == ()
     assert health.open_models("a", now_s=1) == 1
-    assert health_view(one, known) == {
-        "is_usable": True,
-        "breakers": [{"model": "m", "state": "open", "retry_after_s": 9}],
-        "resting_keys": [{"key": 1, "model": None, "rests_s": 59}],
-    }
 
 
 def test_health_returns_to_sound_when_all_is_over() -> None:
