@@ -25,6 +25,9 @@ CLOSE_TIMEOUT_S = 1.0
 DECLARE_INTERVAL_S = 5.0
 """How often the topology is declared again, in case a binding or an exchange went without a word."""
 
+HANDED_OVER_WITHIN_S = 0.1
+"""The client hands a delivery over in tasks of its own, and tells of a basic.cancel that came behind it at once."""
+
 CANCELLED_BY_BROKER = "cancelled by the broker"
 TOO_OLD = "the connection is renewed"
 
@@ -98,6 +101,12 @@ class Subscription:
             self._end_reason = reason
             self._arrived.put_nowait(None)
 
+    def cancelled_by_broker(self) -> None:
+        """Nothing more will be delivered; what was, and may be on its way through the client, is still ours."""
+        if self._end_reason is None:
+            self._end_reason = CANCELLED_BY_BROKER
+            asyncio.get_running_loop().call_later(HANDED_OVER_WITHIN_S, self._arrived.put_nowait, None)
+
     @property
     def _keeps_what_came(self) -> bool:
         """A queue delivers again what was not acknowledged, but not one that was deleted: then nobody else has it."""
@@ -138,7 +147,7 @@ async def subscribed(connection: AbstractConnection, *, until_s: float) -> Async
         await channel.set_qos(prefetch_count=PREFETCH_MESSAGES, timeout=REQUEST_TIMEOUT_S)
         channel.close_callbacks.add(lambda _, error: subscription.end(f"channel closed: {type(error).__name__}"))
         underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end(CANCELLED_BY_BROKER))
+        underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.cancelled_by_broker())
         consumed = {}
         for name in queues.CONSUMED_QUEUES:
             queue = await channel.get_queue(name, ensure=False)
