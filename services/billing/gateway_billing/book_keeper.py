@@ -9,7 +9,7 @@ from gateway_billing.books import Books
 from gateway_billing.database import BULK_TIMEOUT_S, Pool, borrowed
 from gateway_billing.price_store import load_prices
 from gateway_billing.tariff_store import load_tariffs
-from gateway_billing.unrated import rate_unrated
+from gateway_billing.unrated import list_unlisted, rate_unrated
 from gateway_shared import canonical_log
 
 
@@ -18,6 +18,7 @@ class BookKeeper:
         self._pool = pool
         self._books: Books | None = None
         self._is_rating_due = True
+        self._is_list_whole = False
 
     @property
     def books(self) -> Books:
@@ -55,6 +56,9 @@ class BookKeeper:
         """Loads what was imported since, and rates what it can rate now. Raises DatabaseAway."""
         if self._books is None or await newest_versions(self._pool) != self._books.newest:
             await self.load()
+        if not self._is_list_whole:
+            await list_unlisted(self._pool)
+            self._is_list_whole = True
         if self._is_rating_due:
             await self._rate_unrated()
 

@@ -64,7 +64,10 @@ class Ledger:
                 closed_month = await read_books(connection, books)
                 inserted = await _insert_events(connection, events)
                 rated = [one for one in ratings.values() if one.event_id in inserted]
-                await insert_ratings(connection, rated, closed_month=closed_month, cause="late_event")
+                await insert_ratings(connection, rated, closed_month=closed_month)
+                lacking = [one.event_id for one in rated if one.ratings.cost is None or one.ratings.charge is None]
+                if lacking:
+                    await connection.execute(statements.INSERT_UNRATED, lacking)
                 await end_user_store.remember(connection, (event.end_user for event in events if event.end_user))
                 await _upsert_marks(connection, marks)
         except BooksOutdated:

@@ -76,10 +76,10 @@ async def close_month(pool: Pool, month: Month, tenant_id: str | None, *, forced
         note = "\n".join(f"passed over: {blocker}" for blocker in blockers) or None
         await connection.execute(statements.FREEZE_STATEMENT, month.first_day, tenant_id, timeout=_TIMEOUT_S)
         await connection.execute(
-            statements.CLOSE_TENANTS, month.first_day, month.begin, month.end, note, tenant_id, timeout=_TIMEOUT_S
+            statements.CLOSE_TENANTS, month.first_day, month.begin, month.end, note, tenant_id, now, timeout=_TIMEOUT_S
         )
         if tenant_id is None:
-            await connection.execute(statements.CLOSE_LEDGER, month.first_day, note)
+            await connection.execute(statements.CLOSE_LEDGER, month.first_day, note, now)
         return blockers
 
 

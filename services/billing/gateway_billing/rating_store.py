@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Literal
 from uuid import UUID
 
 from gateway_billing import statements
@@ -26,11 +25,10 @@ async def insert_ratings(
     rated: Sequence[RatedEvent],
     *,
     closed_month: date | None,
-    cause: Literal["late_event", "late_rating"],
 ) -> None:
     """Where an event has a rating already, that one stays.
 
-    What belongs to a closed month is also an adjustment in the current one, with that cause.
+    What belongs to a closed month is also an adjustment in the current one.
     """
     late: list[RatedEvent] = []
     if closed_month is not None:
@@ -41,7 +39,7 @@ async def insert_ratings(
         await connection.execute(statements.INSERT_RATINGS, rows)
     late_rows = [(*row, month_of(one.started_at)) for one in late for row in _rows(one)]
     if late_rows:
-        await connection.execute(statements.INSERT_LATE_RATINGS, *columns(late_rows), cause)
+        await connection.execute(statements.INSERT_LATE_RATINGS, *columns(late_rows))
 
 
 def month_of(moment: datetime) -> date:

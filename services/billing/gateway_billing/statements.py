@@ -25,6 +25,7 @@ COUNT_NAME = _text("count_name")
 ERASE_PSEUDONYM = _text("erase_pseudonym")
 UPSERT_MARKS = _text("upsert_marks")
 SELECT_UNRATED = _text("select_unrated")
+INSERT_UNRATED_OF_LAST_DAY = _text("insert_unrated_of_last_day")
 INSERT_PRICE_VERSION = _text("insert_price_version")
 INSERT_PRICES = _text("insert_prices")
 SELECT_NEWEST_CONTENT = _text("select_newest_content")
@@ -58,6 +59,8 @@ COUNT_DEFAULT_PARTITION = "SELECT count(*) FROM billing.event_default"
 SELECT_RESOLUTION = "SELECT resolution FROM billing.quarantine_resolution WHERE raw_sha256 = $1"
 SELECT_HOLDER = "SELECT event_id FROM billing.event WHERE producer = $1 AND sequence = $2"
 DROP_MONTH = "SELECT billing.drop_month($1)"
-ENSURE_PARTITIONS = "SELECT billing.ensure_partitions()"
+INSERT_UNRATED = "INSERT INTO billing.unrated (event_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING"
+DELETE_UNRATED = "DELETE FROM billing.unrated WHERE event_id = ANY($1::uuid[])"
+ENSURE_NEXT_PARTITION = "SELECT billing.ensure_next_partition()"
 ADVANCE_CHECKPOINTS = "SELECT billing.advance_checkpoints()"
 """Each is one function or one table: a file would say no more."""

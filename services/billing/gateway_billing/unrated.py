@@ -1,6 +1,9 @@
-"""Events in the ledger without a cost or without a charge, rated as soon as the books have what was missing."""
+"""Events in the ledger without a cost or without a charge, rated as soon as the books have what was missing.
 
-from collections.abc import AsyncIterator
+They are on a list, which the consumer adds to: to look for them among all events would take as long as the ledger is.
+"""
+
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,6 +29,15 @@ class Count:
     uncharged: int = 0
 
 
+async def list_unlisted(pool: Pool) -> None:
+    """Adds what a consumer of a release without the list recorded while this one was rolled out.
+
+    Raises DatabaseAway.
+    """
+    async with borrowed(pool, timeout_s=BULK_TIMEOUT_S) as connection:
+        await connection.execute(statements.INSERT_UNRATED_OF_LAST_DAY, timeout=BULK_TIMEOUT_S)
+
+
 async def rate_unrated(pool: Pool, books: Books) -> Count:
     """Raises DatabaseAway and BooksOutdated; what was rated until then stays."""
     count = Count()
@@ -33,13 +45,12 @@ async def rate_unrated(pool: Pool, books: Books) -> Count:
         rated = [_rated(row, books) for row in page]
         async with borrowed(pool) as connection, connection.transaction():
             closed_month = await read_books(connection, books)
-            await insert_ratings(connection, rated, closed_month=closed_month, cause="late_rating")
+            await insert_ratings(connection, rated, closed_month=closed_month)
+            await connection.execute(statements.DELETE_UNRATED, _done(page, rated))
         for row, one in zip(page, rated, strict=True):
-            is_priced = row["is_priced"] or one.ratings.cost is not None
-            is_charged = row["is_charged"] or one.ratings.charge is not None
-            count.rated += is_priced and is_charged
-            count.unpriced += not is_priced
-            count.uncharged += not is_charged
+            count.rated += _has_both(row, one)
+            count.unpriced += not (row["is_priced"] or one.ratings.cost)
+            count.uncharged += not (row["is_charged"] or one.ratings.charge)
     return count
 
 
@@ -66,6 +77,15 @@ def _rated(row: asyncpg.Record, books: Books) -> RatedEvent:
         None if row["is_priced"] else ratings.cost, None if row["is_charged"] else ratings.charge, ratings.why
     )
     return RatedEvent(row["event_id"], row["tenant_id"], row["started_at"], lacking)
+
+
+def _done(page: Sequence[asyncpg.Record], rated: Sequence[RatedEvent]) -> list[UUID]:
+    return [row["event_id"] for row, one in zip(page, rated, strict=True) if _has_both(row, one)]
+
+
+def _has_both(row: asyncpg.Record, one: RatedEvent) -> bool:
+    """A cost and a charge, by now."""
+    return bool((row["is_priced"] or one.ratings.cost) and (row["is_charged"] or one.ratings.charge))
 
 
 async def _pages(pool: Pool) -> AsyncIterator[list[asyncpg.Record]]:

@@ -29,14 +29,27 @@ async def keep_partitions(pool: Pool) -> None:
     """For the life of the service: at start and daily."""
     while True:
         try:
+            created = await ensure_partitions(pool)
             async with borrowed(pool, timeout_s=_BULK_TIMEOUT_S) as connection:
-                created = await connection.fetchval(statements.ENSURE_PARTITIONS, timeout=_BULK_TIMEOUT_S)
                 metrics.DEFAULT_PARTITION_EVENTS.set(await connection.fetchval(statements.COUNT_DEFAULT_PARTITION))
             canonical_log.info("partitions ensured", created=created)
             await asyncio.sleep(PARTITIONS_INTERVAL_S)
         except (DatabaseAway, DataRefused) as error:
             canonical_log.warning("partitions not ensured", why=str(error))
             await asyncio.sleep(RETRY_S)
+
+
+async def ensure_partitions(pool: Pool) -> int:
+    """How many were made; each in a transaction of its own, or it could deadlock with the consumer.
+
+    Raises DatabaseAway.
+    """
+    created = 0
+    while True:
+        async with borrowed(pool, timeout_s=_BULK_TIMEOUT_S) as connection:
+            if not await connection.fetchval(statements.ENSURE_NEXT_PARTITION, timeout=_BULK_TIMEOUT_S):
+                return created
+        created += 1
 
 
 async def keep_checkpoints(pool: Pool) -> None:

@@ -109,6 +109,24 @@ async def test_an_event_that_comes_after_the_close_is_an_adjustment_of_the_curre
     assert "charge: 0 revisions (+0 nano-USD), 0 adjustments" in books.run(*rerate)
 
 
+async def test_an_event_that_came_after_the_close_is_called_late_whenever_it_is_rated(
+    command_env: dict[str, str], tmp_path: Path, ledger_database: Postgres
+) -> None:
+    books = OwnBooks(command_env, tmp_path)
+    books.run(*CLOSE, "--tenant", books.tenant)
+    await record(ledger_database, [books.event(AUGUST)])
+    assert await adjustments(ledger_database, books.tenant) == []
+    usage = "SELECT * FROM billing.statement_usage WHERE tenant_id = $1"
+    assert await query(ledger_database, "billing_reader", usage, books.tenant) == []
+    books.import_prices()
+    made = await adjustments(ledger_database, books.tenant)
+    assert [(row["kind"], row["nano_usd"], row["cause"]) for row in made] == [
+        ("charge", 34_800, "late_event"),
+        ("cost", 29_000, "late_event"),
+    ]
+    assert await query(ledger_database, "billing_reader", usage, books.tenant) == []
+
+
 async def test_an_event_of_another_tenant_or_month_is_no_adjustment(books: OwnBooks, ledger_database: Postgres) -> None:
     other = OwnBooks(books.env, books.folder, model=books.model)
     books.run(*CLOSE, "--tenant", books.tenant)

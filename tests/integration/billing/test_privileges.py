@@ -37,10 +37,12 @@ WRITES: dict[tuple[str, str], set[str]] = {
             "tariff_rule",
             "tariff_tier",
             "tariff_version",
+            "unrated",
         )
     },
     # bookkeeping, not ledger
     ("billing", "UPDATE"): {"billing.producer"},
+    ("billing", "DELETE"): {"billing.unrated"},
 }
 READS: dict[str, set[str]] = {
     "edge": {"edge.tenant", "edge.app_user", "edge.api_key", "edge.plan"},
@@ -60,6 +62,7 @@ EXECUTES: dict[str, set[str]] = {
     "billing": {
         "billing.advance_checkpoints",
         "billing.change_books",
+        "billing.ensure_next_partition",
         "billing.ensure_partitions",
         "billing.is_closed",
         "billing.missing_ranges",

@@ -1,11 +1,13 @@
 """The schema as others meet it: described, granted narrowly, partitioned by month."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
 from gateway_billing.received_event import EVENT_COLUMNS
 from gateway_shared import postgres
-from tests.integration.billing.running_billing import query
+from tests.integration.billing.running_billing import query, rows_when
 from tests.servers import Postgres
 from tests.unit.billing.usage_events import event_id
 
@@ -110,8 +112,34 @@ async def test_there_are_partitions_for_24_months_ahead_and_calling_again_makes_
             parent,
         )
         assert row["is_there"]
-    (again,) = await query(ledger_database, "billing", "SELECT billing.ensure_partitions() AS created")
-    assert again["created"] == 0
+    (again,) = await query(ledger_database, "billing", "SELECT billing.ensure_next_partition() AS created")
+    assert again["created"] is False
+
+
+async def test_partitions_are_made_beside_a_transaction_that_locks_the_tables_the_other_way_round(
+    ledger_database: Postgres,
+) -> None:
+    """It would end in a deadlock if both partitions of a month were made in one transaction."""
+    files, dsn = ledger_database.tls_files("operator"), ledger_database.dsn("operator")
+    waits_for_ratings = (
+        "SELECT FROM pg_locks WHERE relation = 'billing.rating_default'::regclass"
+        " AND mode = 'AccessExclusiveLock' AND NOT granted"
+    )
+    make_next = "SELECT billing.ensure_next_partition_at('2060-02-01')"
+
+    async def make_both() -> None:
+        for _ in range(2):
+            await query(ledger_database, "operator", make_next)
+
+    consumer = await postgres.connect(dsn, files, application_name="test")
+    async with consumer.transaction():
+        await consumer.execute("LOCK TABLE billing.rating_default IN ROW EXCLUSIVE MODE")
+        making = asyncio.create_task(make_both())
+        await rows_when(ledger_database, waits_for_ratings, enough=bool)
+        await consumer.execute("LOCK TABLE billing.event_default IN ROW EXCLUSIVE MODE")
+    await making
+    await consumer.close()
+    await query(ledger_database, "operator", "DROP TABLE billing.event_2060_01, billing.rating_2060_01")
 
 
 async def test_rows_that_waited_in_the_default_partition_move_to_their_month(ledger_database: Postgres) -> None:

@@ -1,10 +1,10 @@
 INSERT INTO billing.closed_month (
-    month, tenant_id, events, unpriced_events, uncharged_events, cost_nano_usd, charge_nano_usd, note
+    month, tenant_id, events, unpriced_events, uncharged_events, cost_nano_usd, charge_nano_usd, note, closed_at
 )
 SELECT
     $1, tenant.tenant_id, count(e.event_id),
     count(e.event_id) FILTER (WHERE cost.event_id IS NULL), count(e.event_id) FILTER (WHERE charge.event_id IS NULL),
-    coalesce(sum(cost.nano_usd), 0), coalesce(sum(charge.nano_usd), 0), $4
+    coalesce(sum(cost.nano_usd), 0), coalesce(sum(charge.nano_usd), 0), $4, $6
 FROM (
     SELECT DISTINCT tenant_id FROM billing.event WHERE started_at >= $2 AND started_at < $3 AND $5::text IS NULL
     UNION

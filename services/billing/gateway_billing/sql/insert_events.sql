@@ -1,4 +1,5 @@
--- `inserted_ids` only where some were there already, NULL where all are new.
+-- `inserted_ids` only where some were there already, NULL where all are new. `received_at` is a time at which the books
+-- were in hand: the transaction may have begun before a month was closed, and have waited for that.
 WITH inserted AS (
     INSERT INTO billing.event (
         event_id, started_at, request_id, attempt, is_final, producer, sequence, tenant_id, user_id, key_id,
@@ -6,7 +7,7 @@ WITH inserted AS (
         client_retry_count, endpoint, stream, provider, price_provider, model_requested, model_upstream,
         model_served, service_tier, duration_us, time_to_first_token_us, http_status, status, finish_state,
         usage_source, schema_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
-        cache_write_1h_tokens, input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens
+        cache_write_1h_tokens, input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens, received_at
     )
     SELECT
         event_id, started_at, request_id, attempt, is_final, producer, sequence, tenant_id, user_id, key_id,
@@ -14,7 +15,8 @@ WITH inserted AS (
         client_retry_count, endpoint, stream, provider, price_provider, model_requested, model_upstream,
         model_served, service_tier, duration_us, time_to_first_token_us, http_status, status, finish_state,
         usage_source, schema_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
-        cache_write_1h_tokens, input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens
+        cache_write_1h_tokens, input_audio_tokens, output_tokens, reasoning_tokens, output_audio_tokens,
+        statement_timestamp()
     FROM unnest($1::billing.event_row[])
     ON CONFLICT DO NOTHING
     RETURNING event_id
