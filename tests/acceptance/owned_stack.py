@@ -7,7 +7,6 @@ run from the development environment, with the settings that the local runner gi
 import os
 import shutil
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,7 @@ from gateway_local.ports import Ports
 from gateway_local.services import Services
 
 from tests.acceptance.faulty_proxy import FaultyProxy
-from tests.servers import SETTLED_S, Certificates, Postgres, RabbitMq, RunningServer, free_ports, private_folder, remove
+from tests.servers import Certificates, Postgres, RabbitMq, RunningServer, free_ports, private_folder, remove
 
 GENEROUS = {"REQUESTS_PER_MINUTE": "600000", "CONCURRENT_REQUESTS": "1000", "DRAIN_S": "10"}
 SERVICES = ("router", "billing", "edge")
@@ -101,7 +100,7 @@ class OwnedStack:
             server.launch()
         for server in (self.rabbitmq, self.simulator, *services):
             server.wait_until_ready()
-        time.sleep(SETTLED_S)
+        self.rabbitmq.sync()
 
     def prepare_database(self) -> None:
         """Migrations, prices, keys: of an empty database, or of one that was wiped."""

@@ -21,6 +21,7 @@ TOTALS = """
            sum(cost_nano_usd) AS cost_nano_usd, sum(charge_nano_usd) AS charge_nano_usd
     FROM billing.attempts
 """
+ANSWERS = 50
 MISSING = "SELECT coalesce(sum(missing), 0)::bigint AS missing FROM billing.completeness"
 
 
@@ -51,9 +52,9 @@ def journal_list(stack: OwnedStack, file: Path) -> str:
 
 
 async def some_traffic(stack: OwnedStack, ledger: Ledger, prices: PriceList) -> Traffic:
-    """A few seconds of calls, each of which has its row when this returns."""
+    """Calls, each of which has its row when this returns."""
     async with traffic(stack) as seen:
-        await asyncio.sleep(3)
+        await seen.until_answered(ANSWERS)
     assert (await audit(ledger, stack.simulator_url, seen.outcomes, prices)).is_exact
     return seen
 
@@ -80,7 +81,7 @@ async def test_a_ledger_that_was_lost_is_whole_again_after_restore_and_replay(
 
         await Ledger(owner).query("DROP SCHEMA billing CASCADE")
         async with traffic(stack) as while_lost:  # clients do not notice; the queue holds their usage
-            await asyncio.sleep(2)
+            await while_lost.until_answered(ANSWERS)
         assert while_lost.refused == []
         run_tool("pg_restore", "--single-transaction", f"--dbname={owner}", dump)
         markers = [outcome.marker for outcome in while_lost.outcomes]

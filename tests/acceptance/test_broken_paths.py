@@ -21,6 +21,11 @@ GIVEN_UP_WITHIN_S = 18.0
 """Sooner than by heartbeats: a publish may take 5 s; the topology is declared each 5 s, which may take 5 s, and then
 the database is asked first, for 4 s."""
 STOPPED_WITHIN_S = 8.0
+SILENT_S = 6.0
+"""Longer than a publish may take."""
+SLOW_S = 5.0
+REFUSED_S = 5.0
+RESETS, RESET_EVERY_S = 10, 0.3
 
 
 def broken(
@@ -44,11 +49,11 @@ async def test_a_path_that_goes_silent_is_given_up_and_a_new_one_taken(
     owned: OwnedStack, audited: Audited, names: tuple[str, ...]
 ) -> None:
     async with traffic(owned) as seen:
-        await asyncio.sleep(1)
+        await seen.until_answered(20)
         tries = {name: len(getattr(owned.proxies, name).accepted_s) for name in names}
         silent_since_s = time.monotonic()
         with broken(owned, names, FaultyProxy.silent):
-            await asyncio.sleep(6)  # longer than a publish may take
+            await asyncio.sleep(SILENT_S)
         for name in names:
             await taken_anew(owned, name, tries[name], silent_since_s)
     await assert_undisturbed(seen, audited)
@@ -74,24 +79,24 @@ async def taken_anew(owned: OwnedStack, name: str, tries: int, since_s: float) -
 async def test_slow_paths_delay_rows_and_add_none(owned: OwnedStack, audited: Audited, delay_s: float) -> None:
     async with traffic(owned) as seen:
         with broken(owned, PATHS, lambda proxy: proxy.slow(delay_s)):
-            await asyncio.sleep(max(5.0, 2 * delay_s))
+            await asyncio.sleep(max(SLOW_S, 2 * delay_s))
     await assert_undisturbed(seen, audited)
 
 
 async def test_paths_that_are_reset_over_and_over_are_taken_anew_with_jitter(
     owned: OwnedStack, audited: Audited
 ) -> None:
-    refused_s, to_broker = 5.0, PATHS[:2]
+    to_broker = PATHS[:2]
     async with traffic(owned) as seen:
         begun_s = time.monotonic()
         with broken(owned, to_broker, FaultyProxy.resetting):
-            await asyncio.sleep(refused_s)
-        for _ in range(10):
+            await asyncio.sleep(REFUSED_S)
+        for _ in range(RESETS):
             for name in PATHS:
                 getattr(owned.proxies, name).reset()
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(RESET_EVERY_S)
     for name in to_broker:
-        tries_s = [at_s for at_s in getattr(owned.proxies, name).accepted_s if begun_s < at_s < begun_s + refused_s]
+        tries_s = [at_s for at_s in getattr(owned.proxies, name).accepted_s if begun_s < at_s < begun_s + REFUSED_S]
         pauses_s = [later - earlier for earlier, later in pairwise(tries_s)]
         print(f"{name}: tried again after {', '.join(f'{pause_s:.2f}' for pause_s in pauses_s)} s")
         assert 2 <= len(pauses_s) <= 20, "neither asleep nor a storm"

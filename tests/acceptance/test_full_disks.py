@@ -140,7 +140,7 @@ async def test_a_full_database_delays_the_ledger_and_loses_nothing(
 ) -> None:
     before = await owned_ledger.event_count()
     async with traffic(owned) as seen:
-        await asyncio.sleep(1)
+        await seen.until_answered(20)
         database_disk.fill()
         full_since_s = time.monotonic()
         await asyncio.sleep(full_s)

@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.metrics_text import total
 from tests.acceptance.stack import Stack, get_json, running_stack, wait_until
+from tests.acceptance.streams import held, release
 
 WORKERS = 2
 STREAMS = 20
@@ -100,9 +101,14 @@ async def _producers(stack: Stack, ledger: Ledger) -> set[str]:
 async def test_a_keys_limit_is_one_over_all_workers(stack: Stack) -> None:
     async with asyncio.TaskGroup() as group:
         calls = [
-            group.create_task(status_of_call(stack, directive="words=20 delay_ms=100"))
+            group.create_task(status_of_call(stack, directive="words=3 hold_after=1"))
             for _ in range(CONCURRENT_REQUESTS + 10)
         ]
+        await held(stack, CONCURRENT_REQUESTS)
+        async with asyncio.timeout(RECOVERY_S):
+            for refused, _ in zip(asyncio.as_completed(calls), range(10), strict=False):
+                assert await refused == 429
+        await release(stack)
     assert Counter(each.result() for each in calls) == {200: CONCURRENT_REQUESTS, 429: 10}
 
 

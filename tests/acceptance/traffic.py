@@ -15,6 +15,8 @@ MODELS = ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "Llama-3.3-70B-Inst
 DOORS = (("/v1/langchain/chat/completions", "langchain_key"), ("/v1/chat/completions", "standard_key"))
 PATIENCE_S = 120.0
 """A client that hears nothing for so long gives up: no test waits for ever."""
+ANSWERED_WITHIN_S = 60.0
+"""Some hundred requests at the ordinary rate take five; a busy machine takes longer."""
 
 
 class Gateway(Protocol):
@@ -63,9 +65,10 @@ def ordinary(chance: random.Random) -> Ask:
 
 @dataclass
 class Traffic:
-    """`outcomes` grows with every request that has ended."""
+    """`outcomes` are of the requests that have ended, in that order."""
 
     outcomes: list[Outcome] = field(default_factory=list)
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def answered(self) -> int:
@@ -75,6 +78,21 @@ class Traffic:
     def refused(self) -> list[Outcome]:
         """Those that neither left nor got their whole answer."""
         return [outcome for outcome in self.outcomes if not outcome.complete and not outcome.left]
+
+    def ended(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self._more.set()
+
+    async def until_answered(self, more: int, *, within_s: float = ANSWERED_WITHIN_S) -> None:
+        """Returns when so many more requests than now have their whole answer. Raises AssertionError."""
+        wanted = self.answered + more
+        try:
+            async with asyncio.timeout(within_s):
+                while self.answered < wanted:
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self.answered} answers of {wanted} after {within_s:.0f} s") from None
 
 
 @asynccontextmanager
@@ -119,7 +137,7 @@ async def _client(gateway: Gateway, session: aiohttp.ClientSession, seen: Traffi
         await _converse(gateway, session, outcome)
     except (aiohttp.ClientError, ConnectionError, TimeoutError):
         outcome.complete = False
-    seen.outcomes.append(outcome)
+    seen.ended(outcome)
 
 
 async def _converse(gateway: Gateway, session: aiohttp.ClientSession, outcome: Outcome) -> None:

@@ -17,7 +17,7 @@ from tests.acceptance.chaos.keeper import Keeper
 from tests.acceptance.faulty_proxy import FaultyProxy
 from tests.acceptance.owned_stack import OwnedStack
 from tests.broker import channel_of
-from tests.servers import SETTLED_S, wait_until
+from tests.servers import wait_until
 
 SERVERS = ("broker", "database")
 """Parts that others' faults need; services are left to come up by themselves."""
@@ -117,7 +117,7 @@ async def _delete_queue(site: Site, chance: random.Random) -> None:
         return f"{LEDGER_QUEUE}\t1" in broker.control("-q", "list_queues", "name", "consumers")
 
     await asyncio.to_thread(wait_until, is_consumed, what="the queue declared and consumed again")
-    await asyncio.sleep(SETTLED_S)
+    await asyncio.to_thread(broker.sync)
 
 
 async def _delete_binding(site: Site, chance: random.Random) -> None:

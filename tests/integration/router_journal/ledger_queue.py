@@ -28,11 +28,6 @@ class LedgerQueue:
         async with self._channel() as channel:
             await queues.declare(channel, timeout_s=TIMEOUT_S)
 
-    async def sync(self) -> None:
-        """The broker's tables are on disk: a queue declared within a second of a SIGKILL is lost or damaged by it."""
-        flush = "mnesia:sync_log(), [dets:sync(Table) || Table <- dets:all()]."
-        await asyncio.to_thread(self._server.control, "eval", flush)
-
     async def delete(self) -> None:
         async with self._channel() as channel:
             await channel.queue_delete(LEDGER_QUEUE)
