@@ -6,12 +6,18 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import Certificates, Postgres, RabbitMq, private_folder, remove
 
 
 def pytest_configure() -> None:
-    """A suite that is timed out (SIGTERM) ends its servers, as after Ctrl-C."""
+    """A suite that is timed out (SIGTERM) ends its servers, as after Ctrl-C.
+
+    Property tests try the same values each time, however busy the machine; others with `--hypothesis-profile=default`.
+    """
+    settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("steady")
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -106,7 +106,7 @@ async def test_a_keys_limit_is_one_over_all_workers(stack: Stack) -> None:
         ]
         await held(stack, CONCURRENT_REQUESTS)
         async with asyncio.timeout(RECOVERY_S):
-            for refused, _ in zip(asyncio.as_completed(calls), range(10), strict=False):
+            for _, refused in zip(range(10), asyncio.as_completed(calls), strict=False):
                 assert await refused == 429
         await release(stack)
     assert Counter(each.result() for each in calls) == {200: CONCURRENT_REQUESTS, 429: 10}

@@ -49,12 +49,15 @@ async def tidy_ledger(ledger_database: Postgres) -> None:
 def stopped_billing(
     ledger_database: Postgres, rabbitmq_server: RabbitMq, certificates: Certificates, tmp_path: Path
 ) -> Iterator[RunningBilling]:
-    """The service, not started; ended after the test in any case."""
+    """The service, not started; ended after the test in any case, and what it has in hand is acknowledged.
+
+    Or the next test's service would get it again.
+    """
     env = environment(certificates, ledger_database, "billing") | {"AMQP_URL": rabbitmq_server.url}
     service = RunningBilling(env, tmp_path / "billing.log")
     yield service
     if service.is_running:
-        service.kill()
+        service.end()
 
 
 @pytest.fixture

@@ -76,6 +76,13 @@ class RunningBilling:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(10)
 
+    def end(self) -> None:
+        """SIGTERM, and SIGKILL where that does not end it."""
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.kill()
+
     def pause(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)

@@ -43,7 +43,7 @@ async def test_under_load_both_connections_are_renewed_and_nothing_is_delivered_
         assert len(sessions) >= 3
         assert billing.metric('gateway_billing_pauses_total{reason="error"}') == 0
     finally:
-        billing.kill()
+        billing.end()
 
 
 def logins(server: RabbitMq) -> int:

@@ -16,6 +16,9 @@ from tests.integration.router.test_calls import EVERY_PROVIDER, asking, data_of,
 from tests.recordings import Received
 from tests.servers import Certificates
 
+LEFT_WITHIN_S = 3 * 1.0
+"""Three times the stated bound."""
+
 
 @pytest.fixture
 async def draining_router(certificates: Certificates, tmp_path: Path, simulator: Simulator) -> AsyncIterator[RouterRig]:
@@ -30,17 +33,30 @@ async def leave_after_first_bytes(router: RouterRig, body: dict[str, Any]) -> No
             return
 
 
+async def leave_once_asked(router: RouterRig, simulator: Simulator, body: dict[str, Any]) -> None:
+    """The provider has the request, and has answered nothing."""
+
+    async def is_asked() -> bool:
+        return bool((await simulator.stats())["received"] == 1)
+
+    call = asyncio.create_task(router.call(body))
+    await until(is_asked)
+    call.cancel()
+    await asyncio.wait({call})
+    assert call.cancelled()
+
+
 @EVERY_PROVIDER
 async def test_the_provider_s_stream_is_closed_within_a_second(
     provider: str, router: RouterRig, simulator: Simulator
 ) -> None:
     await leave_after_first_bytes(router, asking(provider, "one two [[sim words=500 delay_ms=10]]", stream=True))
-    await until(lambda: bool(router.settled()), timeout_s=1)
+    await until(lambda: bool(router.settled()), timeout_s=LEFT_WITHIN_S)
 
     async def provider_saw_it() -> bool:
         return bool((await simulator.stats())["client_gone"] == 1)
 
-    await until(provider_saw_it, timeout_s=1)
+    await until(provider_saw_it, timeout_s=LEFT_WITHIN_S)
     event = one_event(router)
     assert (event.status, event.finish_state, event.usage_source) == ("partial", "client_disconnect", "estimated")
     assert event.tokens.input_tokens > 0
@@ -51,13 +67,8 @@ async def test_the_provider_s_stream_is_closed_within_a_second(
 async def test_a_client_that_leaves_before_the_answer_is_metered(
     stream: bool, router: RouterRig, simulator: Simulator
 ) -> None:
-    async def impatient() -> None:
-        async with asyncio.timeout(0.2):
-            await router.call(asking("openai", "one two three four [[sim hang]]", stream=stream))
-
-    with pytest.raises(TimeoutError):
-        await impatient()
-    await until(lambda: bool(router.settled()), timeout_s=1)
+    await leave_once_asked(router, simulator, asking("openai", "one two three four [[sim hang]]", stream=stream))
+    await until(lambda: bool(router.settled()), timeout_s=LEFT_WITHIN_S)
     event = one_event(router)
     assert (event.status, event.finish_state, event.usage_source) == ("partial", "client_disconnect", "estimated")
     assert (event.tokens.output_tokens, event.http_status) == (0, 0)
@@ -77,7 +88,7 @@ async def test_a_call_that_was_left_before_it_was_sent_costs_nothing(
 
             with pytest.raises(TimeoutError):
                 await impatient()
-            await until(lambda: bool(router.settled()), timeout_s=1)
+            await until(lambda: bool(router.settled()), timeout_s=LEFT_WITHIN_S)
             event = one_event(router)
     assert (event.status, event.finish_state, event.usage_source) == ("failed", "client_disconnect", "none")
     assert event.tokens == TokenCounts()
@@ -96,13 +107,10 @@ async def test_a_drained_stream_gives_the_provider_s_own_figure(
     assert (await simulator.stats())["completed"] == 1
 
 
-async def test_a_drained_plain_answer_gives_the_provider_s_own_figure(draining_router: RouterRig) -> None:
-    async def impatient() -> None:
-        async with asyncio.timeout(0.2):
-            await draining_router.call(asking("openai", "one [[sim input=2 words=6 ttft_ms=500]]"))
-
-    with pytest.raises(TimeoutError):
-        await impatient()
+async def test_a_drained_plain_answer_gives_the_provider_s_own_figure(
+    draining_router: RouterRig, simulator: Simulator
+) -> None:
+    await leave_once_asked(draining_router, simulator, asking("openai", "one [[sim input=2 words=6 ttft_ms=500]]"))
     await until(lambda: bool(draining_router.settled()))
     event = one_event(draining_router)
     assert (event.status, event.usage_source, event.tokens.output_tokens) == ("partial", "drained", 6)
@@ -122,7 +130,7 @@ async def test_draining_stops_at_its_limit_of_tokens(
 async def test_draining_stops_at_its_limit_of_time(draining_router: RouterRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_router.chat_call.ABANDONED_DRAIN_S", 0.2)
     await leave_after_first_bytes(draining_router, asking("openai", "one [[sim words=9 stall_after=3]]", stream=True))
-    await until(lambda: bool(draining_router.settled()), timeout_s=2)
+    await until(lambda: bool(draining_router.settled()), timeout_s=5)
     assert one_event(draining_router).usage_source == "estimated"
 
 

@@ -106,7 +106,7 @@ async def test_it_starts_answers_drains_and_ends(
         async def is_unready() -> bool:
             return await status_of(ops_port) == 503
 
-        await until(is_unready, timeout_s=1)
+        await until(is_unready, timeout_s=3)
         assert data_of(await ending)[-1] == "[DONE]"
         assert data_of(await stuck)[-1]["error"]["code"] == "overloaded"
         async with asyncio.timeout(15):

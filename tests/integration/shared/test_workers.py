@@ -20,6 +20,8 @@ from tests.servers import free_ports
 
 PROGRAM = Path(__file__).with_name("tiny_service.py")
 START_S = 20.0
+ANSWER_WITHIN_S = 2.0
+"""Of `/health`, whatever the workers do."""
 
 
 class Tiny:
@@ -208,7 +210,7 @@ async def test_health_names_a_worker_that_hangs_and_others_get_its_connections()
         await until(lambda: _is_degraded(tiny), within_s=10)
         began_s = time.monotonic()
         status, report = await tiny.health()
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 3 * ANSWER_WITHIN_S
         assert status == 200
         assert sorted(worker["status"] for worker in report["workers"]) == ["no answer within 1.25 s", "ok"]
         assert (await tiny.health("/ready"))[0] == 503

@@ -171,7 +171,7 @@ async def test_calls_that_end_together_share_one_fdatasync(tmp_path: Path, monke
     started_s = time.monotonic()
     await asyncio.gather(*(settle(journal, f"e{number}") for number in range(64)))
     assert syncs == 1
-    assert time.monotonic() - started_s < 1.0
+    assert time.monotonic() - started_s < 5.0
     await journal.close()
 
 

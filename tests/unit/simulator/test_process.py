@@ -30,7 +30,7 @@ async def test_it_says_where_it_listens_and_stops_at_once_with_streams_open() ->
         started_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
         stdout, stderr = await asyncio.wait_for(process.communicate(), 20)
-        assert time.monotonic() - started_s < 2
+        assert time.monotonic() - started_s < 6
         response.close()
     assert (process.returncode, stdout, stderr) == (0, b"", b"")
 
