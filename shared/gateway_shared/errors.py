@@ -192,7 +192,7 @@ class NoProviderConfigured(ServiceUnavailable):
     code = "no_provider_configured"
     default_message = (
         "No provider is configured. Set one of OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY"
-        " or META_API_KEY for the router."
+        " or META_API_KEY for the router, or add one while it runs by POST /v1/providers."
     )
 
 
