@@ -67,6 +67,9 @@ KINDS: Mapping[str, Kind] = {
 FROM_ENVIRONMENT = ("openai", "anthropic", "google", "meta")
 """The kinds that a key in the environment registers, under their own name."""
 
+_WITHOUT_STREAM_OPTIONS = frozenset({"bytez", "oci"})
+"""Of LiteLLM's kinds: its client refuses a call with them."""
+
 _NAMES: Mapping[str, str] = {kind.litellm_name: name for name, kind in KINDS.items()}
 
 
@@ -76,7 +79,7 @@ def kind_of(name: str) -> Kind:
     Whether LiteLLM knows it is for whoever takes a registration to ask (`litellm_catalogue.provider_names`).
     """
     known = KINDS.get(kind_name(name))
-    return known or Kind("litellm", name, None, needs_key=False)
+    return known or Kind("litellm", name, None, streams_usage=name not in _WITHOUT_STREAM_OPTIONS, needs_key=False)
 
 
 def kind_name(name: str) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from litellm.utils import get_optional_params
 
 from gateway_router.dialects import litellm_names as names
-from gateway_router.litellm_catalogue import cost_map, guess_provider
+from gateway_router.kinds import kind_of
+from gateway_router.litellm_catalogue import cost_map, guess_provider, provider_names
 
 
 def parameters(function: object) -> list[str]:
@@ -114,3 +116,13 @@ def test_exporting_prices_imports_nothing_of_litellm(tmp_path: Path) -> None:
     )
     assert "litellm" not in {name.partition(".")[0] for name in modules_after(program)}
     assert (tmp_path / "prices.json").stat().st_size > 100_000
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_kind_of_litellm_s_takes_a_stream_as_we_ask_for_it() -> None:
+    for name in provider_names():
+        kind = kind_of(name)
+        if kind.wire == "litellm":
+            options = {"stream_options": {"include_usage": True}} if kind.streams_usage else {}
+            taken = get_optional_params(model="some-model", custom_llm_provider=name, stream=True, **options)
+            assert taken.get("stream", True), name
