@@ -69,13 +69,13 @@ class ProviderChannel:
             with cut_after(connection, READ_TIMEOUT_S):
                 await connection.add_listener(CHANNEL, lambda *_: changed.set())
             old_at_s = time.monotonic() + self._lifetime_s()
-            while time.monotonic() < old_at_s:
+            while (left_s := old_at_s - time.monotonic()) > 0:
                 changed.clear()  # after LISTEN, and before the reading: what changes from here on is heard
                 await self._take(await _read(connection))
                 self._note(True)
                 self._tried.set()
                 self._told = False
-                await _wait(changed, READ_EVERY_S)
+                await _wait(changed, min(left_s, READ_EVERY_S))
         finally:
             self._note(False)
             connection.terminate()

@@ -1,5 +1,6 @@
 """Changes of stored providers on routers that run, with Postgres there and away."""
 
+import asyncio
 import os
 import signal
 import time
@@ -7,11 +8,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from gateway_router.configuration_copy import FILE_NAME
+from gateway_router.provider_channel import ProviderChannel
 from gateway_router.provider_store import STATEMENT_TIMEOUT_S
+from gateway_router.stored_provider import StoredConfiguration
 from gateway_router.stored_providers import START_PATIENCE_S, StoredProviders
+from gateway_shared import postgres as postgres_client
 from gateway_shared.errors import DatabaseUnavailable
 from gateway_shared.settings import Secret
 from tests.integration.provider_store.conftest import Connect, OpenRouter
@@ -144,3 +149,37 @@ async def test_a_router_that_starts_without_postgres_has_what_it_knew_last(
         assert fresh.directory.current.registrations == ()
         postgres.start()
         await until(lambda: serves(fresh, "acme"), timeout_s=30)
+
+
+async def test_a_router_that_starts_before_the_migration_waits_for_it(
+    open_router: OpenRouter, journals: list[Path], connect_as: Connect
+) -> None:
+    owner = await connect_as("operator")
+    await owner.execute("ALTER SCHEMA router RENAME TO router_away")
+    try:
+        async with open_router(journals[0]) as router:
+            assert router.directory.facts()["configuration"]["source"] == "environment"
+            await owner.execute("ALTER SCHEMA router_away RENAME TO router")
+            await until(lambda: router.directory.is_heard, timeout_s=10)
+            assert router.directory.facts()["configuration"]["source"] == "database"
+    finally:
+        if await owner.fetchval("SELECT to_regnamespace('router_away') IS NOT NULL"):
+            await owner.execute("ALTER SCHEMA router_away RENAME TO router")
+
+
+async def test_the_connection_is_replaced_while_its_certificate_is_good(database: Postgres) -> None:
+    heard: list[bool] = []
+
+    async def connect() -> asyncpg.Connection:
+        return await postgres_client.connect(
+            database.dsn("router"), database.tls_files("router"), application_name="tests"
+        )
+
+    async def take(stored: StoredConfiguration) -> None:
+        assert stored.providers == ()
+
+    channel = ProviderChannel(connect, take, note=heard.append, lifetime_s=lambda: 0.1)
+    listening = asyncio.create_task(channel.run())
+    await until(lambda: heard.count(True) >= 3)
+    listening.cancel()
+    assert heard[:4] == [True, False, True, False]
