@@ -22,6 +22,14 @@ SHORTEST_S = 0.05
 RESERVED_NAMES = frozenset({"routing", "simulator"})
 """A path of the API, and what the ledger calls our own simulator."""
 
+SIGN_IN_BY_THEMSELVES = frozenset(
+    [
+        *("vertex_ai", "vertex_ai_beta", "sagemaker", "sagemaker_chat", "sagemaker_nova", "oci", "sap", "gdc"),
+        *("github_copilot", "chatgpt", "aws_polly", "aws_textract", "transcribe"),
+    ]
+)
+"""LiteLLM's clients of these use what the machine may do (a service account, a login, the environment), and no key."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _NAME_WORDS = "1 to 64 characters out of a-z, 0-9, '.', '_' and '-', a letter or digit first"
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -161,6 +169,10 @@ def _kind(members: Members, rules: ProviderRules) -> str:
     if kind is None:
         raise refused("kind", f"is missing: one of {', '.join(KINDS)}, or LiteLLM's name of a provider")
     for spelling in (kind, kind.replace("-", "_")):
+        if spelling in SIGN_IN_BY_THEMSELVES:
+            raise refused(
+                "kind", "cannot be registered here: it signs in with what this machine may do, not with a key"
+            )
         if spelling in KINDS or rules.knows_kind(spelling):
             return spelling
     raise refused("kind", f"is none of {', '.join(KINDS)}, nor a provider that LiteLLM knows")

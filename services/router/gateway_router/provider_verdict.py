@@ -24,7 +24,7 @@ Result = Literal[
 MESSAGES: dict[Result, str] = {
     "ok": "The provider answered.",
     "not_reached": "No connection came about: the host has no address, nobody listens there, TLS failed, or the address"
-    " is none where a provider may be (EGRESS_ALLOW_HOSTS); the router's log says which.",
+    " is none where a provider may be (then the router's log has it as refused: EGRESS_ALLOW_HOSTS).",
     "connection_broken": "The connection broke before the answer was complete.",
     "timeout": "The provider did not answer in time.",
     "authentication_failed": "The provider refused the key.",

@@ -18,7 +18,9 @@ from gateway_router.sealed_secret import SealedSecret
 from gateway_router.stored_provider import StoredKey, StoredProvider
 from gateway_shared.errors import BadRequest
 
-RULES = ProviderRules(knows_kind={"cohere"}.__contains__, allowed_hosts=["10.0.0.5:8000"])
+RULES = ProviderRules(
+    knows_kind={"cohere", "vertex_ai", "github_copilot"}.__contains__, allowed_hosts=["10.0.0.5:8000"]
+)
 KEY = "sk-secret-0123456789"
 GOOD: dict[str, Any] = {"name": "mine", "kind": "openai", "api_key": KEY}
 WITHOUT_KEY: dict[str, Any] = {"kind": "openai", "base_url": "https://api.example.com/v1"}
@@ -99,6 +101,8 @@ def test_kinds_of_ours_and_of_litellms(members: dict[str, Any], kind: str, base_
         ("kind", {"kind": None}),
         ("kind", {"kind": "no-such-kind"}),
         ("kind", {"kind": 7}),
+        ("kind", {"kind": "vertex_ai"}),
+        ("kind", {"kind": "github-copilot"}),
         ("base_url", {"kind": "vllm"}),
         ("base_url", {"base_url": "http://api.example.com"}),
         ("base_url", {"base_url": "https://10.0.0.5"}),
