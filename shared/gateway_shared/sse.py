@@ -22,6 +22,11 @@ class EventSplitter:
         self._rest = bytearray()
         self._max_event_bytes = max_event_bytes
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the event that has not ended."""
+        return len(self._rest)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Events that `data` completes. Raises EventTooLong."""
         searched_from = max(0, len(self._rest) - 3)

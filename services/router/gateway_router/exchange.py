@@ -19,6 +19,7 @@ from gateway_router.failure import Failure, trouble_of, trouble_of_cut
 from gateway_router.limits import ABANDONED_DRAIN_S, ABANDONED_DRAIN_TOKENS, CHECKPOINT_EVERY_S, CallLimits
 from gateway_router.retry_policy import Trouble
 from gateway_router.routing import shown
+from gateway_router.transports.answer_budget import AnswersTooLarge
 from gateway_router.transports.transport import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
@@ -119,7 +120,7 @@ class Exchange:
             except GatewayError as error:
                 if self.record.settled:
                     raise
-                await self._fail(error, outcomes.unusable(response.status))
+                await self._fail(error, self._given_up(error))
 
     async def _refused(self, response: UpstreamResponse) -> None:
         body = await response.read_start(MAX_ERROR_BYTES)
@@ -161,6 +162,7 @@ class Exchange:
         self._deadline.wait_at_most(self._limits.silence_s, "silence")
         async for data in response.chunks():
             await self._pass_on(stream, stream.feed(data))
+            response.hold(stream.held_bytes)
             if stream.failure is not None or stream.progress.done:
                 break
             self._deadline.wait_at_most(self._limits.silence_s, "silence")
@@ -254,6 +256,11 @@ class Exchange:
             return outcome
         source = "drained" if outcome.usage_source == "provider" else outcome.usage_source
         return replace(outcome, status="partial", finish_state="client_disconnect", usage_source=source)
+
+    def _given_up(self, error: GatewayError) -> Outcome:
+        if not isinstance(error, AnswersTooLarge):
+            return outcomes.unusable(self._http_status)
+        return self._cut("gateway_lost") if self._stream else outcomes.not_held(self._http_status)
 
     def _broken_off(self, stream: ChatStream) -> Outcome:
         if stream.progress.chunks == 0 and stream.progress.usage is None:

@@ -26,6 +26,11 @@ def unusable(http_status: int) -> Outcome:
     return Outcome("failed", "upstream_error", "unknown", http_status=http_status)
 
 
+def not_held(http_status: int) -> Outcome:
+    """The provider answered, and there was no memory for it here: what it used is not known."""
+    return Outcome("failed", "gateway_lost", "unknown", http_status=http_status)
+
+
 def without_answer(finish_state: FinishState, request: UpstreamRequest) -> Outcome:
     """Sent, and nothing came back. A provider that broke off charges nothing that is known; one that was left may."""
     if finish_state in ("upstream_cut", "upstream_error"):

@@ -9,7 +9,7 @@ import pytest
 
 from gateway_router.egress import EgressGuard
 from gateway_router.transports.answer_budget import AnswerBudget, AnswersTooLarge
-from gateway_router.transports.transport import MAX_ANSWER_VALUES, Transport, UpstreamCut
+from gateway_router.transports.transport import MAX_ANSWER_VALUES, AnswerNotTaken, Transport, UpstreamCut
 from tests.integration.router.http1_server import Script, Server, listening
 from tests.integration.router.loopback import LOOPBACK
 from tests.integration.router.provider_clients import ANSWER, EVERY_CLIENT, SECRET, ProviderClient
@@ -71,7 +71,7 @@ async def test_what_is_compressed_is_refused_unread(client: ProviderClient, codi
     bomb = gzip.compress(gzip.compress(bytes(50_000_000)))
     provider = Server(plain(bomb, f"Content-Encoding: {coding}"))
     async with listening(provider.serve) as port, opened(client) as transport:
-        with pytest.raises(UpstreamCut):
+        with pytest.raises(AnswerNotTaken):
             await ask(transport, client, port)
     assert b"accept-encoding: identity\r\n" in provider.requests[0].lower()
 
@@ -84,7 +84,7 @@ async def test_a_body_without_an_end_is_cut_at_the_limit(
     monkeypatch.setattr("gateway_router.transports.litellm_http.MAX_ANSWER_BYTES", LIMIT)
     budget, sent = AnswerBudget(), [0]
     async with listening(_endless(head, sent)) as port, opened(client, budget) as transport:
-        with pytest.raises(UpstreamCut):
+        with pytest.raises(AnswerNotTaken):
             await ask(transport, client, port)
     assert sent[0] < 16 * LIMIT
     assert budget.held_bytes == 0

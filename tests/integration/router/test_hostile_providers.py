@@ -256,4 +256,23 @@ async def test_an_answer_for_which_no_memory_is_left(provider: str, certificates
         assert error_of(received) == "overloaded"
         assert budget.held_bytes == budget.max_bytes - 1_000
         event = one_event(router)
-        assert (event.status, event.usage_source) == ("failed", "unknown")
+        assert (event.status, event.finish_state, event.usage_source) == ("failed", "gateway_lost", "unknown")
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+async def test_a_long_event_for_which_no_memory_is_left(
+    provider: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    whole = DELTAS[provider]("hello")
+    script = answering(head(is_stream=True), whole, b'data: {"x": "', for_ever=b"x" * 64 * 1024)
+    async with router_before(script, certificates, tmp_path) as router:
+        transport = router.calls.speeches["openai"].transport
+        assert isinstance(transport, Http1Transport)
+        budget = transport.budget
+        budget.take(budget.max_bytes - MIB)
+        received = await ask(router, provider, stream=True)
+        assert error_of(received) == "overloaded"
+        assert b"hello" in received.body
+        assert budget.held_bytes == budget.max_bytes - MIB
+        event = one_event(router)
+        assert (event.status, event.finish_state, event.usage_source) == ("partial", "gateway_lost", "estimated")

@@ -99,6 +99,11 @@ class ChatStream(Protocol):
     progress: Progress
     failure: GatewayError | None
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the provider's stream, of what cannot be passed on yet."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for what one read brought; whole events, or nothing."""
         ...

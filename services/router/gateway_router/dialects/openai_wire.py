@@ -73,6 +73,10 @@ class OpenAiStream:
         self._usage_relayed = self._begun = False
         self._finished_choices: set[int] = set()
 
+    @property
+    def held_bytes(self) -> int:
+        return self._splitter.held_bytes + len(self._usage_event)
+
     def feed(self, data: bytes) -> bytes:
         if self.progress.done:
             return b""

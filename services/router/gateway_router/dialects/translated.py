@@ -108,6 +108,10 @@ class TranslatedStream(ABC):
     def event(self, event: Json) -> bytes:
         """The chunks that one provider event gives; notes what it says in `progress` and `_chunks`."""
 
+    @property
+    def held_bytes(self) -> int:
+        return self._splitter.held_bytes
+
     def feed(self, data: bytes) -> bytes:
         try:
             events = self._splitter.feed(data)

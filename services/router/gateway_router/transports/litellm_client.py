@@ -5,7 +5,7 @@ About 2 ms a chunk: for the long tail of providers only.
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -26,6 +26,7 @@ from gateway_shared.usage_event import TokenCounts
 _NOT_REACHED = {"gateway_router.UpstreamNotReached", "gateway_router.EgressRefused", "httpcore.ConnectError"}
 _BROKEN = {"aiohttp.ClientError", "httpx.TransportError", "openai.APIConnectionError"}
 
+_Error = TypeVar("_Error", bound=BaseException)
 _KEPT_CHUNKS = 1_000
 _NO_KEY = "none"
 """For a server that wants none: without any, LiteLLM would send what it finds in this process's environment."""
@@ -46,7 +47,7 @@ class LitellmTransport:
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest, provider: Provider, /) -> AsyncIterator["_Response"]:
-        call = LitellmCall(self._session, self._budget)
+        call = LitellmCall(self._session, self._budget, connect_timeout_s=request.connect_timeout_s)
         try:
             async with self._answered(call, request, provider) as response:
                 yield response
@@ -73,7 +74,7 @@ class LitellmTransport:
         except litellm.exceptions.Timeout as error:
             raise TimeoutError from error
         except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
-            too_large = next((cause for cause in _causes(error) if isinstance(cause, AnswersTooLarge)), None)
+            too_large = _cause(error, AnswersTooLarge)
             if too_large is None:
                 _raise_if_unanswered(error)
             yield _refusal(error) if too_large is None else _TooLarge(too_large)
@@ -121,6 +122,9 @@ class _Response:
 
     async def read_start(self, max_bytes: int) -> bytes:
         return self._body[:max_bytes]
+
+    def hold(self, size: int) -> None:
+        """LiteLLM holds the rest of a line as well."""
 
     async def finish(self) -> None:
         """The stream is closed when the exchange is left."""
@@ -179,7 +183,7 @@ async def _events(stream: Any) -> AsyncIterator[bytes]:
                     chunks.finish(choice.finish_reason, choice=choice.index)
             _forget_old(stream.chunks)
     except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
-        raise UpstreamCut(type(error).__name__) from error
+        raise _cut(error) from error
     # it invents a finish reason and a count of tokens for a stream that merely ends
     if chunks is None or not (stream.received_finish_reason or stream.intermittent_finish_reason):
         raise UpstreamCut("no finish reason")
@@ -214,7 +218,17 @@ def _raise_if_unanswered(error: BaseException) -> None:
     if kinds & _NOT_REACHED:
         raise UpstreamNotReached(type(error).__name__) from error
     if kinds & _BROKEN:
-        raise UpstreamCut(type(error).__name__) from error
+        raise _cut(error) from error
+
+
+def _cut(error: BaseException) -> UpstreamCut:
+    """AnswerNotTaken where it was our transport that took no more."""
+    not_taken = _cause(error, AnswerNotTaken)
+    return AnswerNotTaken(str(not_taken)) if not_taken else UpstreamCut(type(error).__name__)
+
+
+def _cause(error: BaseException, kind: type[_Error]) -> _Error | None:
+    return next((cause for cause in _causes(error) if isinstance(cause, kind)), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -22,7 +22,7 @@ from gateway_router.dialects.litellm_names import AsyncHTTPHandler, LiteLLMAioht
 from gateway_router.egress import refuse_unless_public
 from gateway_router.transports.answer_budget import AnswerBudget
 from gateway_router.transports.guarded_session import GuardedSession
-from gateway_router.transports.transport import MAX_ANSWER_BYTES, UpstreamCut, UpstreamNotReached
+from gateway_router.transports.transport import MAX_ANSWER_BYTES, AnswerNotTaken, UpstreamCut, UpstreamNotReached
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Of an event stream: LiteLLM's parsers join what they have with every read until a line ends."""
@@ -38,8 +38,11 @@ _NOT_PASSED_ON = frozenset(("content-encoding", "location", "set-cookie"))
 class LitellmCall:
     """What LiteLLM's clients may use and hold while they serve one call."""
 
-    def __init__(self, session: GuardedSession, budget: AnswerBudget) -> None:
+    def __init__(
+        self, session: GuardedSession, budget: AnswerBudget, *, connect_timeout_s: float | None = None
+    ) -> None:
         self.session = session
+        self.connect_timeout_s = connect_timeout_s
         self.is_over = False
         self._budget = budget
         self._held_bytes = 0
@@ -75,7 +78,9 @@ async def _through_the_guard(_: httpx.AsyncBaseTransport, request: httpx.Request
     headers = {name: value for name, value in request.headers.items() if name not in _OURS}
     judged_by_the_guard = _call.set(None)
     try:
-        answer = await call.session.request(request.method, str(request.url), headers=headers, body=body)
+        answer = await call.session.request(
+            request.method, str(request.url), headers=headers, body=body, connect_timeout_s=call.connect_timeout_s
+        )
     except UpstreamNotReached as error:
         raise httpx.ConnectError(str(error), request=request) from error
     except UpstreamCut as error:
@@ -84,7 +89,7 @@ async def _through_the_guard(_: httpx.AsyncBaseTransport, request: httpx.Request
         _call.reset(judged_by_the_guard)
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         answer.close()
-        raise httpx.ReadError("compressed, which was not asked for", request=request)
+        raise httpx.ReadError("not taken") from AnswerNotTaken("the answer is compressed, which was not asked for")
     passed_on = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED_ON]
     return httpx.Response(answer.status, headers=passed_on, stream=_Body(answer, call), request=request)
 
@@ -113,7 +118,7 @@ class _Body(httpx.AsyncByteStream):
             else:
                 self._call.hold(len(part))
             if received_bytes > MAX_ANSWER_BYTES or line_bytes > MAX_LINE_BYTES or lines > MAX_LINES:
-                raise httpx.ReadError("more than is taken")
+                raise httpx.ReadError("not taken") from AnswerNotTaken("more than is taken")
             yield part
 
     async def _part(self) -> bytes:

@@ -13,6 +13,7 @@ MAX_ANSWER_BYTES = 128 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_VALUES = 5_000_000
 """Of a plain answer's JSON, at some 70 bytes each once it is parsed: an object of 128 MiB may be gigabytes of `{}`."""
+_LITTLE_BYTES = 64 * 1024
 _SURELY_FEW_BYTES = 1024 * 1024
 CLOSING_WITHIN_S = 1.0
 """A kept connection that breaks that soon after it was used, without an answer, was being closed as it was used."""
@@ -52,6 +53,10 @@ class UpstreamResponse(Protocol):
         """At most `max_bytes` of the body's beginning, as much as comes."""
         ...
 
+    def hold(self, size: int) -> None:
+        """That many bytes of a stream are being held, until the next call. Raises AnswersTooLarge."""
+        ...
+
     async def finish(self) -> None:
         """Takes the last bytes after an answer that is complete, so that the connection can be used again."""
         ...
@@ -60,7 +65,7 @@ class UpstreamResponse(Protocol):
 class ReadInParts(ABC):
     """An UpstreamResponse for which a transport gives what each read brings: bounded, and never decompressed.
 
-    What `read` holds counts against the budget until `let_go`.
+    What is held of it counts against the budget until `let_go`; of a stream only what is much.
     """
 
     status: int
@@ -90,7 +95,7 @@ class ReadInParts(ABC):
         parts: list[bytes] = []
         while part := await self.part():
             self._count(part, max_bytes)
-            self._hold(part)
+            self._take(len(part))
             parts.append(part)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         if len(body) > _SURELY_FEW_BYTES and _values(body) > MAX_ANSWER_VALUES:
@@ -110,9 +115,15 @@ class ReadInParts(ABC):
                 break
         return bytes(received[:max_bytes])
 
-    def _hold(self, part: bytes) -> None:
-        self._budget.take(len(part))
-        self._held_bytes += len(part)
+    def hold(self, size: int) -> None:
+        if size > _LITTLE_BYTES:
+            self._take(size - self._held_bytes)
+        elif self._held_bytes:
+            self.let_go()
+
+    def _take(self, size: int) -> None:
+        self._budget.take(size)
+        self._held_bytes += size
 
     def _count(self, part: bytes, max_bytes: int) -> None:
         self._received_bytes += len(part)
