@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,7 +18,7 @@ from gateway_shared.call_head import Caller, CallHead
 from gateway_shared.hop_client import HopClient
 from gateway_shared.tls import TlsFiles, client_context
 from tests.acceptance.beside import Process, edge_with_routers
-from tests.acceptance.stack import ROOT, Stack
+from tests.acceptance.stack import ROOT, Stack, get_json
 
 DOCUMENT = (ROOT / "docs" / "providers.md").read_text()
 BLOCKS = dict(re.findall(r"<!-- test: (\w+) -->\n```\w*\n(.*?)```", DOCUMENT, flags=re.DOTALL))
@@ -73,7 +74,9 @@ async def test_three_routers_all_serve_and_all_refuse_within_two_seconds(
         assert [await status_of(hop, name) for hop in hops] == [404, 404, 404]
         async with admin.post(url, json={**simulator, "name": name}) as answer:
             assert answer.status == 201, await answer.text()
+            version = (await answer.json())["version"]
         served_s = await all_come_to(200, hops, name)
+        assert [health_of(router)["version"] for router in routers] == [version] * 3
         async with admin.delete(f"{url}/{name}") as answer:
             assert answer.status == 200
         refused_s = await all_come_to(404, hops, name)
@@ -126,3 +129,9 @@ def edge_files(stack: Stack) -> TlsFiles:
     lines = Path(f"/proc/{stack.run['pids']['edge']}/environ").read_text().split("\0")
     environ = dict(line.split("=", 1) for line in lines if line)
     return TlsFiles(*(Path(environ[f"TLS_{part}_FILE"]) for part in ("CA", "CERT", "KEY")))
+
+
+def health_of(router: Process) -> dict[str, Any]:
+    """What it says of its configuration."""
+    told: dict[str, Any] = get_json(f"{router.ops_url}/health")["configuration"]
+    return told

@@ -13,6 +13,7 @@ from gateway_router.list_prices import ReadPrices
 from gateway_router.model_catalogue import Prices, model_list, one_model
 from gateway_router.model_facts import ModelMap
 from gateway_router.routing import GuessProvider, Route, RoutingTable
+from gateway_shared import canonical_log
 from gateway_shared.errors import DatabaseUnavailable
 from gateway_shared.hop_server import HopAnswer, HopCall
 from gateway_shared.model_call import ModelCall
@@ -72,7 +73,8 @@ class ModelApi:
             self._prices_until_s = self.clock_s() + PRICES_AGAIN_S
             try:
                 read = await self.read_prices()
-            except DatabaseUnavailable:
+            except DatabaseUnavailable as error:
+                canonical_log.exception("list prices not read", error)
                 return self._prices
             self._prices_until_s = self.clock_s() + PRICES_FOR_S
             if read != self._prices:

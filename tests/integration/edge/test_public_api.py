@@ -138,8 +138,9 @@ async def test_models_are_listed_and_found_by_id(stack: Stack, api_keys: Keys) -
     for base, key in (("/v1/models", api_keys.gw), ("/v1/langchain/models", api_keys.langchain)):
         async with client.get(base, key) as answer:
             assert [model["id"] for model in (await answer.json())["data"]] == ["gpt-4o", "meta/llama-3"]
-        async with client.get(f"{base}/meta/llama-3", key) as answer:
-            assert (await answer.json())["id"] == "meta/llama-3"
+        for path in ("meta/llama-3", "meta%2Fllama-3"):
+            async with client.get(f"{base}/{path}", key) as answer:
+                assert (await answer.json())["id"] == "meta/llama-3"
         async with client.get(f"{base}/nothing", key) as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (404, "model_not_found")
     async with client.get("/v1/langchain/models", api_keys.gw) as answer:
