@@ -56,11 +56,11 @@ class BookKeeper:
         """Loads what was imported since, and rates what it can rate now. Raises DatabaseAway."""
         if self._books is None or await newest_versions(self._pool) != self._books.newest:
             await self.load()
-        if not self._is_list_whole:
-            await list_unlisted(self._pool)
-            self._is_list_whole = True
         if self._is_rating_due:
             await self._rate_unrated()
+        if not self._is_list_whole:
+            await list_unlisted(self._pool)
+            self._is_list_whole = self._is_rating_due = True
 
     async def _rate_unrated(self) -> None:
         try:

@@ -30,12 +30,12 @@ class Count:
 
 
 async def list_unlisted(pool: Pool) -> None:
-    """Adds what a consumer of a release without the list recorded while this one was rolled out.
+    """Adds what a consumer of a release without the list recorded in the last hour, while this one was rolled out.
 
     Raises DatabaseAway.
     """
     async with borrowed(pool, timeout_s=BULK_TIMEOUT_S) as connection:
-        await connection.execute(statements.INSERT_UNRATED_OF_LAST_DAY, timeout=BULK_TIMEOUT_S)
+        await connection.execute(statements.INSERT_UNRATED_OF_LAST_HOUR, timeout=BULK_TIMEOUT_S)
 
 
 async def rate_unrated(pool: Pool, books: Books) -> Count:

@@ -1,5 +1,0 @@
-INSERT INTO billing.unrated (event_id)
-SELECT event_id FROM billing.unpriced WHERE event_id >= billing.uuid7_floor(now() - interval '1 day')
-UNION
-SELECT event_id FROM billing.uncharged WHERE event_id >= billing.uuid7_floor(now() - interval '1 day')
-ON CONFLICT DO NOTHING
