@@ -9,7 +9,7 @@ import orjson
 from gateway_router.configuration import Configuration, Registration
 from gateway_router.key_ring import SecretUnreadable
 from gateway_router.provider_answers import Shown, log_change, not_found, outdated
-from gateway_router.provider_request import ProviderRules, parse_addition, parse_replacement, parse_test
+from gateway_router.provider_request import ProviderRules, TrialRequest, parse_addition, parse_replacement, parse_trial
 from gateway_router.provider_scope import check_owner, expected_version, is_visible, owner_of
 from gateway_router.provider_store import DefinitionRefused, KeyRingMissing, ProviderStore
 from gateway_router.provider_store import ProviderNotFound as NotStored
@@ -28,8 +28,8 @@ IN_FORCE_WITHIN_S = 2.0
 Health = Callable[[Registration], JsonObject]
 """What this worker's calls have seen of a provider."""
 
-Try = Callable[[ProviderCall, Registration, str | None], Awaitable[JsonObject]]
-"""Calls a provider once, for a model or one that it names itself, and says how that went."""
+Try = Callable[[ProviderCall, Registration, TrialRequest], Awaitable[JsonObject]]
+"""Calls a provider once and says how that went."""
 
 
 class ChangingDirectory(Protocol):
@@ -147,7 +147,9 @@ class ProviderApi:
         found = self._registered(name, owner)
         if found is None:
             raise not_found(name, owner)
-        result = await self.try_out(call, found, parse_test(body))
+        if not found.ways:
+            raise Conflict("This router cannot call it now: configuration.unusable in its /health says why.")
+        result = await self.try_out(call, found, parse_trial(body, key_count=len(found.ways)))
         log_change(call, name, owner, found.version)
         return Shown(result)
 

@@ -123,11 +123,21 @@ def parse_routing(data: bytes) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def parse_test(data: bytes) -> str | None:
-    """The model that a test is to ask for. Raises BadRequest."""
+@dataclass(frozen=True, slots=True)
+class TrialRequest:
+    """What a provider is to be asked for (None: what its registration names), and with which of its keys."""
+
+    model: str | None = None
+    key_number: int = 0
+
+
+def parse_trial(data: bytes, *, key_count: int) -> TrialRequest:
+    """The body of a test; there need be none. Raises BadRequest."""
     if not data:
-        return None
-    return Members(json_object(data), known={"model"}).text("model", _MODEL, _MODEL_WORDS)
+        return TrialRequest()
+    members = Members(json_object(data), known={"model", "key_number"})
+    key_number = members.whole("key_number", 0, max(0, key_count - 1), 0) or 0
+    return TrialRequest(members.text("model", _MODEL, _MODEL_WORDS), key_number)
 
 
 def destination(definition: ProviderDefinition) -> tuple[str, str, str]:

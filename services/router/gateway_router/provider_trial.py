@@ -12,6 +12,7 @@ import orjson
 from gateway_router.attempt import Journal, WrittenEvent
 from gateway_router.calls import ChatCalls
 from gateway_router.configuration import Configuration, FixedDirectory, Registration
+from gateway_router.provider_request import TrialRequest
 from gateway_router.provider_verdict import MESSAGES, result_of
 from gateway_router.resilience import Resilience
 from gateway_router.retry_policy import RetryPolicy
@@ -33,12 +34,13 @@ class ProviderTrial:
 
     calls: ChatCalls
 
-    async def __call__(self, call: ProviderCall, registration: Registration, model: str | None) -> JsonObject:
+    async def __call__(self, call: ProviderCall, registration: Registration, asked: TrialRequest) -> JsonObject:
         """Raises BadRequest where nobody says which model, and what the gateway itself has against a call."""
-        model = model or _model_of(registration)
+        model = asked.model or _model_of(registration)
         heard = _HeardJournal(self.calls.journal)
         # alone, and for whoever asks: a test of it is none of another provider
-        alone = Configuration(registrations=(replace(registration, tenant_id=None),))
+        ways = registration.ways[asked.key_number : asked.key_number + 1]
+        alone = Configuration(registrations=(replace(registration, tenant_id=None, ways=ways),))
         limits = replace(self.calls.limits, call_s=TRIAL_TIMEOUT_S, drains_abandoned=False)
         calls = replace(
             self.calls,
@@ -57,6 +59,7 @@ class ProviderTrial:
             "provider": registration.name,
             "tenant_id": registration.tenant_id,
             "model": model,
+            "key_number": asked.key_number,
             "ok": result == "ok",
             "result": result,
             "message": MESSAGES[result],

@@ -78,6 +78,21 @@ async def test_a_provider_that_quotes_the_key_is_told_in_our_words(api: ApiRig, 
     assert len(seen) == 1, "a test is one call"
 
 
+async def test_each_key_can_be_tested(api: ApiRig) -> None:
+    async def take_the_second(request: web.Request) -> web.Response:
+        answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "OK"}, "finish_reason": "stop"}]}
+        is_second = request.headers["Authorization"] == f"Bearer {KEY}-2"
+        return web.json_response(answer) if is_second else web.json_response({}, status=401)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take_the_second)
+    async with listening(web.AppRunner(app)) as url:
+        told = await trial_at(api, url, api_key=None, api_keys=[KEY, f"{KEY}-2"])
+        assert (told["key_number"], told["result"]) == (0, "authentication_failed")
+        told = (await api.ask("test", "mine", {"key_number": 1})).json
+        assert (told["key_number"], told["result"]) == (1, "ok")
+
+
 async def test_nobody_listens(api: ApiRig) -> None:
     (port,) = free_ports(1)
     told = await trial_at(api, f"http://127.0.0.1:{port}/v1")

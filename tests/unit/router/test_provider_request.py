@@ -6,13 +6,16 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway_router.provider_request import (
     ProviderRules,
+    TrialRequest,
     parse_addition,
     parse_replacement,
     parse_routing,
-    parse_test,
+    parse_trial,
 )
 from gateway_router.sealed_secret import SealedSecret
 from gateway_router.stored_provider import StoredKey, StoredProvider
@@ -219,6 +222,25 @@ def test_name_and_tenant_stay(field: str) -> None:
     assert kept.definition.tenant_id == "acme"
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+MEMBERS = st.sampled_from([*GOOD, "base_url", "api_keys", "models", "aliases", "weight", "call_timeout_s", "tenant_id"])
+
+
+@given(members=st.dictionaries(MEMBERS, JSON, max_size=4))
+def test_whatever_comes_is_taken_or_refused_and_fits_the_database_if_taken(members: dict[str, Any]) -> None:
+    try:
+        definition = parse_addition(body(**members), RULES).definition
+    except BadRequest:
+        return
+    assert b"\\u0000" not in orjson.dumps(definition)
+    assert -(2**31) <= definition.priority < 2**31
+    assert definition.base_url == "" or len(definition.base_url) <= 2048
+
+
 def test_fallbacks_are_read() -> None:
     data = orjson.dumps({"fallbacks": {"gpt-4o": ["claude-sonnet-4-5", "gemini-2.5-flash"]}})
     assert parse_routing(data) == {"gpt-4o": ("claude-sonnet-4-5", "gemini-2.5-flash")}
@@ -233,9 +255,9 @@ def test_fallbacks_that_make_no_sense_are_refused(fallbacks: Any) -> None:
         parse_routing(orjson.dumps({"fallbacks": fallbacks}))
 
 
-def test_a_test_may_name_a_model() -> None:
-    assert parse_test(b"") is None
-    assert parse_test(b"{}") is None
-    assert parse_test(b'{"model": "gpt-4o"}') == "gpt-4o"
-    with pytest.raises(BadRequest):
-        parse_test(b'{"model": "*"}')
+def test_a_test_may_name_a_model_and_a_key() -> None:
+    assert parse_trial(b"", key_count=1) == parse_trial(b"{}", key_count=0) == TrialRequest(None, 0)
+    assert parse_trial(b'{"model": "gpt-4o", "key_number": 1}', key_count=2) == TrialRequest("gpt-4o", 1)
+    for data in (b'{"model": "*"}', b'{"key_number": 2}', b'{"key": 1}'):
+        with pytest.raises(BadRequest):
+            parse_trial(data, key_count=2)
