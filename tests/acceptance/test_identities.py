@@ -12,6 +12,7 @@ import pytest
 
 from gateway_shared.hop import MODELS, HopLost
 from gateway_shared.hop_client import HopClient, HopResponse
+from gateway_shared.model_call import ModelCall
 from gateway_shared.tls import TlsFiles, client_context
 from tests.acceptance.stack import Stack
 
@@ -33,7 +34,7 @@ def files_of(stack: Stack, role: str) -> TlsFiles:
 async def models_asked_as(stack: Stack, role: str) -> AsyncIterator[HopResponse]:
     hop = HopClient(f"https://localhost:{stack.port_base + ROUTER}", client_context(files_of(stack, role)))
     try:
-        async with hop.request(MODELS, b"{}") as response:
+        async with hop.request(MODELS, ModelCall("default").to_json()) as response:
             yield response
     finally:
         await hop.close()
