@@ -129,7 +129,10 @@ class Call:
         finally:
             if failure is None:
                 record = exchange.record
-                resilience.ended(route, permit, record.outcome, was_relayed=self._was_relayed)
+                if exchange.is_our_fault:
+                    resilience.given_up(route, permit)
+                else:
+                    resilience.ended(route, permit, record.outcome, was_relayed=self._was_relayed)
                 if record.settled:
                     report(exchange)
             else:
