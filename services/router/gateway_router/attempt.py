@@ -126,14 +126,11 @@ class AttemptRecord:
         if self._ended_s is None:
             self._ended_s = self._clock_s()
 
-    def settle(self, outcome: Outcome, *, is_final: bool = True) -> Future[None]:
-        """The terminal record; the future is done when it is durable. Raises JournalUnavailable.
-
-        `is_final` says no where another attempt of the call has begun: each begins as the final one.
-        """
+    def settle(self, outcome: Outcome) -> Future[None]:
+        """The terminal record; the future is done when it is durable. Raises JournalUnavailable."""
         assert not self.settled
-        if is_final is not self.attempt.is_final:
-            self.attempt.is_final = is_final
+        if not self.attempt.is_final:
+            # each begins as the final one: another attempt of the call has begun meanwhile
             self._facts = orjson.dumps(self.attempt.facts())[:-1]
         self.end()
 

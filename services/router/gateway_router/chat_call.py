@@ -23,7 +23,6 @@ from gateway_router.failure import Failure
 from gateway_router.kinds import Wire
 from gateway_router.limits import ABANDONED_DRAIN_S, CallLimits
 from gateway_router.resilience import Resilience
-from gateway_router.retry_policy import Step
 from gateway_router.routing import Route, shown
 from gateway_router.transports.transport import Transport
 from gateway_shared.call_head import CallHead
@@ -58,6 +57,7 @@ class Call:
         self._plan = plan
         self._parts = parts
         self._tried: list[Route] = []
+        self._failed: tuple[Exchange, Failure] | None = None
         self._deadline = Deadline(call_timeout_s=parts.limits.at(plan[0].registration).call_s)
         self._was_relayed = False
         self._is_between = False
@@ -65,21 +65,20 @@ class Call:
 
     async def run(self) -> None:
         """Answers the client. Raises GatewayError before a provider was asked, and what is a fault of ours."""
-        step: Step | None = Step(self._plan[0])
-        before: tuple[Exchange, Failure] | None = None
-        while step is not None:
-            exchange = self._next_exchange(step.route, before)
-            if exchange is None:
-                break
-            failure = await self._attempt(exchange)
-            if failure is None:
-                return
-            before = exchange, failure
-            step = await self._step_after(exchange, failure)
-        if before is not None:
-            exchange, failure = before
-            await exchange.fail(failure)
-            report(exchange)
+        route: Route | None = self._plan[0]
+        try:
+            while route is not None and (exchange := self._next_exchange(route)) is not None:
+                failure = await self._attempt(exchange)
+                if failure is None:
+                    return
+                self._failed = exchange, failure
+                route = await self._route_after(exchange, failure)
+            if self._failed is not None:
+                exchange, failure = self._failed
+                await exchange.fail(failure)
+        finally:
+            if self._failed is not None:
+                self._settle(*self._failed)
 
     def client_left(self) -> None:
         """The client is gone but the provider's figure is wanted: the attempt goes on for a while, none follows."""
@@ -90,36 +89,49 @@ class Call:
         """The process ends: the client gets an error event, the ledger a partial row."""
         self._deadline.end_within(0, "shutdown")
 
-    def _next_exchange(self, route: Route, before: tuple[Exchange, Failure] | None) -> Exchange | None:
+    def _next_exchange(self, route: Route) -> Exchange | None:
         """The attempt at that route, with its intent written; None where it cannot be made and another one was.
 
         Raises GatewayError where none was.
         """
         permit = self._parts.resilience.begin(route)
-        if permit is None and before is None:
+        if permit is None and self._failed is None:
             raise CircuitOpen(retry_after_s=1)  # another call was faster: it tries whether the provider works again
         if permit is None:
             return None
-        self._permit = permit
+        self._permit, is_begun = permit, False
         try:
             exchange = self._exchange(route)
             exchange.record.intent()
+            is_begun = True
         except GatewayError:
-            self._parts.resilience.given_up(route, permit)
-            if before is None:
+            if self._failed is None:
                 raise
             return None
+        finally:
+            if not is_begun:
+                self._parts.resilience.given_up(route, permit)
         self._tried.append(route)
         self.client.headers.update(self._headers(route))
-        if before is not None:
-            earlier, failure = before
-            try:
-                earlier.record.settle(failure.outcome, is_final=False)
-            except JournalUnavailable:
-                exchange.record.settle(outcomes.not_sent("gateway_lost"))
-                raise
-            report(earlier)
+        if self._failed is not None:
+            self._supersede(*self._failed, by=exchange)
         return exchange
+
+    def _supersede(self, earlier: Exchange, failure: Failure, *, by: Exchange) -> None:
+        earlier.record.attempt.is_final = False
+        try:
+            self._settle(earlier, failure)
+        except JournalUnavailable:
+            by.record.settle(outcomes.not_sent("gateway_lost"))
+            raise
+        self._failed = None
+
+    def _settle(self, exchange: Exchange, failure: Failure) -> None:
+        """Of an attempt that failed: unless that is done, its terminal record; and what is told of it."""
+        record = exchange.record
+        if not record.settled:
+            record.settle(failure.outcome)
+        report(exchange)
 
     async def _attempt(self, exchange: Exchange) -> Failure | None:
         resilience, route, permit = self._parts.resilience, exchange.record.attempt.route, self._permit
@@ -129,23 +141,20 @@ class Call:
         finally:
             if failure is None:
                 record = exchange.record
-                if exchange.is_our_fault:
-                    resilience.given_up(route, permit)
-                else:
-                    resilience.ended(route, permit, record.outcome, was_relayed=self._was_relayed)
+                resilience.ended(route, permit, record.outcome, was_relayed=self._was_relayed)
                 if record.settled:
                     report(exchange)
             else:
                 resilience.failed(route, permit, failure)
         return failure
 
-    async def _step_after(self, exchange: Exchange, failure: Failure) -> Step | None:
-        """What to try next, after the wait for it; None for nothing, or when the client left meanwhile."""
+    async def _route_after(self, exchange: Exchange, failure: Failure) -> Route | None:
+        """What to ask next, after the wait for it; None for nothing, or when the client left meanwhile."""
         resilience = self._parts.resilience
         remaining_s = 0.0 if self.client.gone else self._deadline.remaining_s
         step = resilience.next_step(self._plan, self._tried, failure, remaining_s=remaining_s)
         if step is None or step.wait_s <= 0:
-            return step
+            return None if step is None else step.route
         exchange.record.checkpoint(failure.outcome)
         self._is_between = True
         self._deadline.wait_at_most(None, "silence")
@@ -154,13 +163,9 @@ class Call:
                 await asyncio.sleep(step.wait_s)
         except TimeoutError:
             return None
-        except asyncio.CancelledError:
-            exchange.record.settle(failure.outcome)
-            report(exchange)
-            raise
         finally:
             self._is_between = False
-        return None if self.client.gone else step
+        return None if self.client.gone else step.route
 
     def _exchange(self, route: Route) -> Exchange:
         head, parts = self.head, self._parts

@@ -26,10 +26,13 @@ class CallLimits:
 
     def at(self, registration: Registration) -> "CallLimits":
         """With what the registration says otherwise."""
-        own = {
-            "call_s": registration.call_timeout_s,
-            "first_byte_s": registration.first_byte_timeout_s,
-            "silence_s": registration.silence_timeout_s,
-        }
-        said = {name: seconds for name, seconds in own.items() if seconds is not None}
-        return replace(self, **said) if said else self  # type: ignore[arg-type]
+        call_s, first_byte_s = registration.call_timeout_s, registration.first_byte_timeout_s
+        silence_s = registration.silence_timeout_s
+        if call_s is None and first_byte_s is None and silence_s is None:
+            return self  # as nearly all are
+        return replace(
+            self,
+            call_s=self.call_s if call_s is None else call_s,
+            first_byte_s=self.first_byte_s if first_byte_s is None else first_byte_s,
+            silence_s=self.silence_s if silence_s is None else silence_s,
+        )

@@ -24,11 +24,13 @@ class ProviderTraffic:
 
     def wait_s(self, registration: Registration, *, now_s: float) -> float:
         """Seconds until another call may begin; 0 when one may now."""
+        most_open, per_minute = registration.max_open_calls, registration.requests_per_minute
+        if most_open is None and per_minute is None:
+            return 0.0
         name = registration.tenant_id, registration.name
-        most_open = registration.max_open_calls
         if most_open is not None and self._open.get(name, 0) >= self._share(most_open):
             return OPEN_WAIT_S
-        per_minute, begun_s = registration.requests_per_minute, self._begun_s.get(name)
+        begun_s = self._begun_s.get(name)
         if per_minute is None or not begun_s:
             return 0.0
         share = self._share(per_minute)

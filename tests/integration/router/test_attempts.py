@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway_router.chat_call import Call
+from gateway_router.exchange import Exchange
 from gateway_router.limits import CallLimits
+from gateway_router.routing import Route
 from tests.integration.router.attempts_rig import (
     OpenRig,
     Scripted,
@@ -168,3 +171,34 @@ async def test_the_whole_call_s_time_covers_all_attempts(rig: OpenRig, provider:
         received = await ask(router)
         assert (received.status, error_of(received)["code"]) == (504, "timeout")
         assert await provider.asked() == ["one"]
+
+
+async def test_where_the_next_cannot_say_what_was_asked_the_failure_stands(rig: OpenRig, provider: Scripted) -> None:
+    await provider.script(("one", "status=500", None))
+    url = provider.simulator.url
+    other = at(url, "b", "claude-sonnet-4-5", kind="anthropic", priority=1)
+    async with rig(at(url, "a", "one"), other) as router:
+        asked = {"model": "m", "messages": [{"role": "user", "content": "one"}], "logit_bias": {"1": 2}}
+        received = await router.call(asked)
+        assert (received.status, gateway_headers(received)[::2]) == (500, ("a", "1"))
+        assert attempts(router) == [("a", 1, True, "failed", 500)]
+
+
+async def test_a_fault_of_ours_between_two_attempts_leaves_one_event_as_well(
+    rig: OpenRig, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provider.script(("one", "status=500", None))
+    url = provider.simulator.url
+    async with rig(at(url, "a", "one"), at(url, "b", "two", priority=1)) as router:
+
+        def broken(_self: Call, route: Route) -> Exchange:
+            if route.upstream_model == "two":
+                raise KeyError(route.upstream_model)
+            return exchange(_self, route)
+
+        exchange = Call._exchange
+        monkeypatch.setattr(Call, "_exchange", broken)
+        received = await ask(router)
+        assert (received.status, error_of(received)["code"]) == (500, "server_error")
+        assert attempts(router) == [("a", 1, True, "failed", 500)]
+        assert not router.calls.open_calls

@@ -128,7 +128,7 @@ async def test_an_intent_says_who_asked_whom_and_that_nothing_was_heard(written:
 async def test_checkpoint_and_settle_say_how_it_went_so_far(written: Written) -> None:
     record = AttemptRecord(ATTEMPT, written, lambda: 102.5)
     record.checkpoint(OUTCOME)
-    record.settle(OUTCOME, is_final=False)
+    record.settle(OUTCOME)
     assert written.events == [replace(SETTLED, sequence=1), SETTLED]
     assert record.settled
 
@@ -141,6 +141,7 @@ async def test_a_clock_that_stood_still_makes_no_negative_duration(written: Writ
 async def test_an_attempt_is_the_final_one_until_another_takes_its_place(written: Written) -> None:
     record = AttemptRecord(replace(ATTEMPT, is_final=True), written, lambda: 102.5)
     record.intent()
-    record.settle(OUTCOME, is_final=False)
+    record.attempt.is_final = False
+    record.settle(OUTCOME)
     assert [event.is_final for event in written.events] == [True, False]
     assert record.duration_s == 2.5
