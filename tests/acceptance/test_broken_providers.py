@@ -31,6 +31,8 @@ MIB = 1024 * 1024
 FLOOD_BYTES = 500 * 1000 * 1000
 LARGEST_ANSWER_BYTES = 128 * MIB
 """What the router takes of one answer (its transport's MAX_ANSWER_BYTES)."""
+HELD_BYTES = 256 * MIB
+"""What it takes of all answers together (PROVIDER_ANSWERS_MAX_BYTES)."""
 SLACK_BYTES = 64 * MIB
 ROWS_WITHIN_S = 20.0
 WORDS = 6
@@ -181,6 +183,24 @@ async def test_a_flood_is_refused_and_the_routers_memory_stays_bounded(
         assert answer.status == 502 or (stream and answer.body.startswith(KEEP_ALIVE)), answer.name
         assert answer.error
         assert rows[answer.marker]["status"] == "failed", answer.name
+
+
+async def test_floods_at_once_are_bounded_together(stack: Stack, ledger: Ledger, gateway: Gateway) -> None:
+    gateway.forget_peak()
+    before = gateway.peak_bytes()
+    async with asyncio.TaskGroup() as group:
+        calls = [
+            group.create_task(gateway.ask("flood", f"pad={FLOOD_BYTES}", "openai", stream=False)) for _ in range(6)
+        ]
+    answers = [call.result() for call in calls]
+    grown = gateway.peak_bytes() - before
+    print(f"peak memory of the router: {grown // MIB} MiB more while it was flooded {len(calls)} times at once")
+    assert grown < HELD_BYTES + SLACK_BYTES
+    rows = await one_row_each(ledger, stack, answers)
+    for answer in answers:
+        assert answer.status in (502, 503, 504), answer.name  # some may be out of time instead
+        assert rows[answer.marker]["status"] in ("failed", "partial"), answer.name
+    assert 503 in {answer.status for answer in answers}
 
 
 async def test_clients_read_past_the_comments_of_a_provider_that_thinks(stack: Stack, gateway: Gateway) -> None:
