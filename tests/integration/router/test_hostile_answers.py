@@ -4,17 +4,24 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import cache
 
 import pytest
 
 from gateway_router.egress import EgressGuard
 from gateway_router.transports.answer_budget import AnswerBudget, AnswersTooLarge
-from gateway_router.transports.transport import MAX_ANSWER_VALUES, AnswerNotTaken, Transport, UpstreamCut
+from gateway_router.transports.transport import AnswerNotTaken, Transport, UpstreamCut
 from tests.integration.router.http1_server import Script, Server, listening
 from tests.integration.router.loopback import LOOPBACK
 from tests.integration.router.provider_clients import ANSWER, EVERY_CLIENT, SECRET, ProviderClient
 
 LIMIT = 1024 * 1024
+VALUES = 100_000
+
+
+@cache
+def bomb() -> bytes:
+    return gzip.compress(gzip.compress(bytes(50_000_000)))
 
 
 def plain(body: bytes, *fields: str) -> bytes:
@@ -68,8 +75,7 @@ async def test_a_cookie_is_not_kept(client: ProviderClient) -> None:
 @EVERY_CLIENT
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip"])
 async def test_what_is_compressed_is_refused_unread(client: ProviderClient, coding: str) -> None:
-    bomb = gzip.compress(gzip.compress(bytes(50_000_000)))
-    provider = Server(plain(bomb, f"Content-Encoding: {coding}"))
+    provider = Server(plain(bomb(), f"Content-Encoding: {coding}"))
     async with listening(provider.serve) as port, opened(client) as transport:
         with pytest.raises(AnswerNotTaken):
             await ask(transport, client, port)
@@ -123,10 +129,14 @@ async def test_answers_that_are_held_together_are_bounded(client: ProviderClient
 
 
 @pytest.mark.parametrize("value", [b"{}", b"[]", b'"ab"', b'{"":1}'])
-async def test_an_answer_of_more_values_than_memory_is_for_is_not_parsed(value: bytes) -> None:
+async def test_an_answer_of_more_values_than_memory_is_for_is_not_parsed(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each of them is 60 bytes and more in Python."""
+    monkeypatch.setattr("gateway_router.transports.transport.MAX_ANSWER_VALUES", VALUES)
+    monkeypatch.setattr("gateway_router.transports.transport._SURELY_FEW_BYTES", VALUES)
     client = ProviderClient("http1")
-    for count, is_taken in ((MAX_ANSWER_VALUES // 4, True), (MAX_ANSWER_VALUES + 1, False)):
+    for count, is_taken in ((VALUES // 4, True), (VALUES + 1, False)):
         body = b"[" + b",".join([value] * count) + b"]"
         async with listening(Server(plain(body)).serve) as port, opened(client) as transport:
             request = client.request(f"http://127.0.0.1:{port}")

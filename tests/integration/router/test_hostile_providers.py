@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,11 @@ DELTAS: dict[str, Callable[[str], bytes]] = {
     "google": _gemini,
     "tail": _openai,
 }
+
+
+@cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(100 * MIB))
 
 
 def head(*fields: str, is_stream: bool) -> bytes:
@@ -120,8 +126,7 @@ async def test_a_body_of_half_a_gigabyte(
 @EVERY_WIRE
 @PLAIN_OR_STREAM
 async def test_a_bomb_of_gzip(provider: str, stream: bool, certificates: Certificates, tmp_path: Path) -> None:
-    bomb = gzip.compress(bytes(100 * MIB))
-    script = answering(head(f"Content-Length: {len(bomb)}", "Content-Encoding: gzip", is_stream=stream), bomb)
+    script = answering(head(f"Content-Length: {len(bomb())}", "Content-Encoding: gzip", is_stream=stream), bomb())
     async with router_before(script, certificates, tmp_path) as router:
         assert error_of(await ask(router, provider, stream=stream)) == "upstream_error"
         assert not_billed_as_whole(one_event(router))
