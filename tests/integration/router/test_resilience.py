@@ -147,3 +147,21 @@ async def test_limits_of_a_registration_send_calls_elsewhere_or_away(rig: OpenRi
         assert (error_of(refused)["code"], refused.headers["retry-after"]) == ("overloaded", "1")
         assert await provider.asked() == ["one", "two", "two"]
         assert (await ask(router)).status == 200
+
+
+async def test_what_fails_for_a_client_that_has_left_is_not_tried_again(rig: OpenRig, provider: Scripted) -> None:
+    await provider.script(("one", "headers_ms=300 status=503", None))
+    limits = CallLimits(call_s=20, drains_abandoned=True)
+    other = at(provider.simulator.url, "b", "two", priority=1)
+    async with rig(at(provider.simulator.url, "a", "one"), other, limits=limits) as router:
+        call = asyncio.create_task(ask(router))
+
+        async def was_asked() -> bool:
+            return len(await provider.asked()) == 1
+
+        await until(was_asked)
+        call.cancel()
+        await until(lambda: bool(router.settled()))
+        await until(lambda: not router.calls.open_calls)
+        assert attempts(router) == [("a", 1, True, "failed", 503)]
+        assert await provider.asked() == ["one"]

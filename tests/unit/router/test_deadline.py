@@ -47,3 +47,14 @@ async def test_it_can_be_ended_from_outside_while_it_runs() -> None:
     asyncio.get_running_loop().call_later(0.01, deadline.end_within, 0, "shutdown")
     async with asyncio.timeout(5):
         assert await task == "shutdown"
+
+
+async def test_it_can_be_entered_again_and_the_end_of_the_whole_call_stays() -> None:
+    deadline = Deadline(call_timeout_s=0.1)
+    deadline.wait_at_most(0.01, "silence")
+    assert await ended_by(deadline) == "silence"
+    deadline.wait_at_most(None, "silence")
+    assert 0 < deadline.remaining_s < 0.1
+    assert await ended_by(deadline) == "call"
+    assert deadline.remaining_s == 0
+    assert await ended_by(deadline) == "call"
