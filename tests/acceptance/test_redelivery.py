@@ -31,7 +31,7 @@ TOTALS = """
 """
 
 
-@pytest.mark.parametrize("deaths", [10, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("deaths", [20, pytest.param(200, marks=pytest.mark.long)])
 async def test_a_consumer_killed_between_commit_and_acknowledgement_adds_no_row(
     owned: OwnedStack, owned_ledger: Ledger, audited: Audited, deaths: int
 ) -> None:

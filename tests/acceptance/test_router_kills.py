@@ -46,7 +46,7 @@ class Kill:
         self.s_until_recorded = time.monotonic() - self.killed_s
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.long)])
 async def test_a_router_killed_in_fifty_streams_leaves_one_event_for_each(
     stack: Stack, ledger: Ledger, gateway: tuple[Process, Process], kills: int
 ) -> None:
