@@ -19,6 +19,7 @@ from gateway_router.egress import EgressGuard
 from gateway_router.environment_providers import environment_configuration
 from gateway_router.hop_operations import operations
 from gateway_router.key_ring import KeyRing, read_key_ring
+from gateway_router.leftovers import end_leftovers
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import guess_provider
 from gateway_router.metering import Metering, open_metering
@@ -35,11 +36,19 @@ from gateway_shared.tls import certificate_expiry, server_context
 from gateway_shared.workers import Worker
 
 GOODBYE_S = 5.0
+LEFTOVERS_S = 2.0
 
 
 def work(worker: Worker, settings: RouterSettings, version: str) -> int:
     """The life of a worker; returns its exit code: 0, or 1 when usage could no longer be recorded."""
-    return uvloop.run(_serve(settings.of_one_worker(), worker, Operations("router", version, checks={})))
+    return uvloop.run(_whole_life(settings.of_one_worker(), worker, Operations("router", version, checks={})))
+
+
+async def _whole_life(settings: RouterSettings, worker: Worker, health: Operations) -> int:
+    try:
+        return await _serve(settings, worker, health)
+    finally:
+        await end_leftovers(timeout_s=LEFTOVERS_S)
 
 
 async def _serve(settings: RouterSettings, worker: Worker, health: Operations) -> int:
