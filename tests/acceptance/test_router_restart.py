@@ -52,6 +52,7 @@ class Calls:
 
     def __init__(self, stack: Stack, edge: Process, session: aiohttp.ClientSession) -> None:
         self.marker = uuid.uuid4().hex
+        self.begun_streams = 0
         self._url = f"http://127.0.0.1:{edge.port}/v1/chat/completions"
         self._session = session
         self._headers = {
@@ -64,6 +65,7 @@ class Calls:
         content = f"[[sim id={self.marker} {directive}]]"
         body = {"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": content}]}
         async with self._session.post(self._url, data=orjson.dumps(body), headers=self._headers) as answer:
+            self.begun_streams += stream
             return Answer(answer.status, answer.headers.get("Retry-After"), await answer.read())
 
     def held(self) -> "list[asyncio.Task[Answer]]":
@@ -93,6 +95,7 @@ async def test_every_call_is_told_and_later_ones_are_served_when_the_router_is_b
         calls = Calls(stack, edge, session)
         tasks = calls.held()
         await asyncio.to_thread(wait_until, lambda: open_calls(stack) >= CALLS, within_s=30, what="all calls are open")
+        await asyncio.to_thread(wait_until, lambda: calls.begun_streams == CALLS // 2, within_s=30, what="they stream")
         start_again = kill(router)
         answers = await asyncio.wait_for(asyncio.gather(*tasks), TOLD_WITHIN_S)
         start_again()

@@ -43,10 +43,26 @@ WRITES: dict[tuple[str, str], set[str]] = {
     # bookkeeping, not ledger
     ("billing", "UPDATE"): {"billing.producer"},
     ("billing", "DELETE"): {"billing.unrated"},
+    # providers are managed through the router
+    ("router", "INSERT"): {"router.provider", "router.provider_key", "router.routing_setting"},
+    ("router", "UPDATE"): {
+        "router.configuration",
+        "router.provider",
+        "router.provider_key",
+        "router.routing_setting",
+    },
+    ("router", "DELETE"): {"router.provider", "router.provider_key", "router.routing_setting"},
 }
 READS: dict[str, set[str]] = {
     "edge": {"edge.tenant", "edge.app_user", "edge.api_key", "edge.plan"},
-    "router": {"billing.list_price", "billing.producer_progress"},
+    "router": {
+        "billing.list_price",
+        "billing.producer_progress",
+        "router.configuration",
+        "router.provider",
+        "router.provider_key",
+        "router.routing_setting",
+    },
 }
 NOT_FOR_THE_READER = {"billing.migration"}
 EXECUTES: dict[str, set[str]] = {
@@ -72,7 +88,12 @@ EXECUTES: dict[str, set[str]] = {
         "billing.volume_tiers",
     },
 }
-SCHEMAS = {"edge": {"edge", "billing"}, "router": {"billing"}, "billing": {"billing"}, "billing_reader": {"billing"}}
+SCHEMAS = {
+    "edge": {"edge", "billing"},
+    "router": {"router", "billing"},
+    "billing": {"billing"},
+    "billing_reader": {"billing"},
+}
 
 RELATION_RIGHTS = """
 SELECT role, privilege, n.nspname || '.' || c.relname AS name, c.relispartition
@@ -115,11 +136,12 @@ WHERE rolname = ANY ($1) AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolrep
 
 @pytest.fixture
 async def database(ledger_database: Postgres) -> Postgres:
-    """With both schemas."""
+    """With all schemas."""
     connection = await postgres.connect(
         ledger_database.dsn("operator"), ledger_database.tls_files("operator"), application_name="tests"
     )
     await migrations.migrate(connection, schema="edge", package="gateway_edge")
+    await migrations.migrate(connection, schema="router", package="gateway_router")
     await connection.close()
     return ledger_database
 
