@@ -17,6 +17,15 @@ print(child.pid, flush=True)
 sys.stdin.read()
 """
 
+GROWING = """\
+import sys
+print(flush=True)
+sys.stdin.readline()
+block = bytearray(50_000_000)
+print(flush=True)
+sys.stdin.readline()
+"""
+
 
 @pytest.fixture
 def parent() -> Iterator[subprocess.Popen[str]]:
@@ -35,10 +44,15 @@ def test_what_a_grandchild_burns_counts_for_its_tree(parent: subprocess.Popen[st
 
 
 def test_memory_grows_with_what_is_allocated() -> None:
-    before = memory_bytes([os.getpid()])
-    block = bytearray(50_000_000)
-    assert memory_bytes([os.getpid()]) - before > 40_000_000
-    del block
+    with subprocess.Popen([sys.executable, "-c", GROWING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        before = memory_bytes([process.pid])
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        assert memory_bytes([process.pid]) - before > 40_000_000
 
 
 def test_a_process_that_is_gone_counts_nothing() -> None:
