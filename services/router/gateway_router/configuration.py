@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 from gateway_router.kinds import AuthHeader, Wire, kind_name, kind_of
+from gateway_router.provider_terms import ProviderTerms
 from gateway_shared.settings import Secret
 
 SIMULATOR = "simulator"
@@ -76,31 +77,16 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(ProviderTerms):
     """A provider as an operator registered it, with one `Provider` for each of its keys, in the order they are tried.
 
-    `tenant_id`: the one tenant it is there for, None for all. `models`: what it serves, as names or patterns with
-    `*`; none: what the families of model names and LiteLLM's map say of its kind. `aliases`: from a client's name
-    of a model to the provider's. Of several that serve a model the lowest `priority` comes first, among equals
-    chance decides by `weight`. `version` grows with each change. Limits of None are none; times are in seconds, None
-    for the router's setting. Without any of `ways` it cannot be called from here (providers_in_force.py).
+    `version` grows with each change. Without any of `ways` it cannot be called from here (providers_in_force.py).
     """
 
     name: str
     kind: str
     ways: tuple[Provider, ...]
-    tenant_id: str | None = None
     version: int = 0
-    models: tuple[str, ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    priority: int = 0
-    weight: int = 1
-    max_open_calls: int | None = None
-    requests_per_minute: int | None = None
-    connect_timeout_s: float | None = None
-    first_byte_timeout_s: float | None = None
-    silence_timeout_s: float | None = None
-    call_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -1,7 +1,6 @@
 """A provider as `/v1/providers` shows it. Pure: of a key there is nothing here but its last four characters."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from gateway_router.breaker import State
 from gateway_router.configuration import SIMULATOR, Registration
@@ -35,8 +34,7 @@ def environment_view(registration: Registration, health: JsonObject) -> JsonObje
         name=registration.name,
         kind=registration.kind,
         base_url=way.base_url,
-        models=registration.models,
-        aliases=registration.aliases,
+        **registration.terms,
     )
     return {
         **_definition(definition),
@@ -95,7 +93,13 @@ def etag(version: int) -> str:
 
 
 def _definition(definition: ProviderDefinition) -> JsonObject:
-    return {"object": "provider", **asdict(definition), "base_url": definition.base_url or None}
+    return {
+        "object": "provider",
+        "name": definition.name,
+        "kind": definition.kind,
+        "base_url": definition.base_url or None,
+        **definition.terms,
+    }
 
 
 def _keys(last_fours: Iterable[str]) -> list[JsonObject]:

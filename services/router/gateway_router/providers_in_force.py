@@ -76,23 +76,7 @@ def _open(provider: StoredProvider, key_number: int, ring: KeyRing | None) -> Se
 
 def _registration(provider: StoredProvider, ways: tuple[Provider, ...]) -> Registration:
     definition = provider.definition
-    return Registration(
-        name=definition.name,
-        kind=definition.kind,
-        ways=ways,
-        tenant_id=definition.tenant_id,
-        version=provider.version,
-        models=definition.models,
-        aliases=definition.aliases,
-        priority=definition.priority,
-        weight=definition.weight,
-        max_open_calls=definition.max_open_calls,
-        requests_per_minute=definition.requests_per_minute,
-        connect_timeout_s=definition.connect_timeout_s,
-        first_byte_timeout_s=definition.first_byte_timeout_s,
-        silence_timeout_s=definition.silence_timeout_s,
-        call_timeout_s=definition.call_timeout_s,
-    )
+    return Registration(definition.name, definition.kind, ways, version=provider.version, **definition.terms)
 
 
 def _shown(provider: StoredProvider) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway_router.provider_terms import ProviderTerms
 from gateway_router.sealed_secret import SealedSecret, SecretPlace
 from gateway_shared.settings import Secret
 
@@ -12,27 +13,15 @@ SHORTEST_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderDefinition:
-    """What an operator says of a provider, but for its API keys; the members are those of `Registration`.
+class ProviderDefinition(ProviderTerms):
+    """What an operator says of a provider, but for its API keys.
 
-    `base_url` is always said here: the kind's own where the operator gave none, empty where LiteLLM knows it. Times are
-    in seconds, None for the router's setting.
+    `base_url` is always said here: the kind's own where the operator gave none, empty where LiteLLM knows it.
     """
 
     name: str
     kind: str
     base_url: str
-    tenant_id: str | None = None
-    models: tuple[str, ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    priority: int = 0
-    weight: int = 1
-    max_open_calls: int | None = None
-    requests_per_minute: int | None = None
-    connect_timeout_s: float | None = None
-    first_byte_timeout_s: float | None = None
-    silence_timeout_s: float | None = None
-    call_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
