@@ -8,6 +8,9 @@ Names are compared without regard to case, first as the provider served it, then
 for (never the client's word: after a fallback that is another model), each also without the
 provider's own name in front; last, a dated name without its date, since providers keep a price
 across the snapshots of a model, and those that differ are in the map under their dates.
+
+A provider that was registered with prices of its own has them looked up first, under all of these
+names; what they do not price is priced as its kind is.
 """
 
 import re
@@ -16,8 +19,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import product
 
 from gateway_billing.price_file import ModelPrice
+from gateway_shared.price_provider import price_kind, price_providers
 
 _DATE = re.compile(r"[-@](?:20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d)$")
 
@@ -52,6 +57,7 @@ class PriceBook:
             version.version_id: {(price.provider, price.model.casefold()): price for price in prices}
             for version, prices in loaded
         }
+        self._owners = {version_id: {provider for provider, _ in prices} for version_id, prices in self._prices.items()}
         self._found = lru_cache(maxsize=4096)(self._search)
 
     @property
@@ -65,7 +71,7 @@ class PriceBook:
 
     @property
     def providers(self) -> set[str]:
-        return {provider for prices in self._prices.values() for provider, _ in prices}
+        return set().union(*self._owners.values())
 
     def find(self, provider: str, model_served: str | None, model_upstream: str, *, at: datetime) -> FoundPrice | None:
         return self._found(provider, model_served, model_upstream, bisect_right(self._starts, at))
@@ -73,19 +79,24 @@ class PriceBook:
     def _search(
         self, provider: str, model_served: str | None, model_upstream: str, versions_begun: int
     ) -> FoundPrice | None:
-        order = self._in_order(versions_begun)
-        for name, name_remark in model_names(provider, model_served, model_upstream):
-            for version, time_remark in order:
-                price = self._prices[version.version_id].get((provider, name))
+        names = list(model_names(provider, model_served, model_upstream))
+        for owner, (name, name_remark) in product(price_providers(provider), names):
+            for version, time_remark in self._in_order(owner, versions_begun):
+                price = self._prices[version.version_id].get((owner, name))
                 if price is not None:
                     remark = "; ".join(part for part in (name_remark, time_remark) if part)
                     return FoundPrice(version, price, remark)
         return None
 
-    def _in_order(self, versions_begun: int) -> list[tuple[PriceVersion, str]]:
-        """The version of each book in force, then those that begin later; both by precedence."""
+    def _in_order(self, owner: str, versions_begun: int) -> list[tuple[PriceVersion, str]]:
+        """The version of each book in force, then those that begin later; both by precedence.
+
+        Of a provider's own prices none that begin later, once it has some: until then its kind's count.
+        """
         in_force = {version.book: version for version in self._versions[:versions_begun]}
         later = self._versions[versions_begun:]
+        if owner != price_kind(owner) and any(owner in self._owners[one.version_id] for one in in_force.values()):
+            later = []
         return [
             *((version, "") for version in sorted(in_force.values(), key=_by_precedence)),
             *(
@@ -102,10 +113,11 @@ def _by_precedence(version: PriceVersion) -> int:
 def model_names(provider: str, model_served: str | None, model_upstream: str) -> Iterator[tuple[str, str]]:
     """Names to look up, best first, each with what is not plain about it."""
     exact: dict[str, str] = {}
+    prefix = f"{price_kind(provider)}/"
     for name, remark in ((model_served, ""), (model_upstream, "by the name asked for" if model_served else "")):
         if name:
             exact.setdefault(name.casefold(), remark)
-            exact.setdefault(name.casefold().removeprefix(f"{provider}/"), remark)
+            exact.setdefault(name.casefold().removeprefix(prefix), remark)
     yield from exact.items()
     for name in exact:
         undated = _DATE.sub("", name)

@@ -8,9 +8,11 @@ prices that the file takes the place of: the earlier version of its book, and bo
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 from gateway_billing.price_book import PriceBook, model_names
 from gateway_billing.price_file import ModelPrice, PriceFile
+from gateway_shared.price_provider import price_providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ def warning_of_the_past(effective_from: datetime, events: int) -> str:
 
 
 def _price(prices: dict[tuple[str, str], ModelPrice], used: UsedKinds) -> ModelPrice | None:
-    for name, _ in model_names(used.provider, used.model_served, used.model_upstream):
-        price = prices.get((used.provider, name))
+    names = list(model_names(used.provider, used.model_served, used.model_upstream))
+    for owner, (name, _) in product(price_providers(used.provider), names):
+        price = prices.get((owner, name))
         if price is not None:
             return price
     return None

@@ -6,6 +6,9 @@ that has one is used, and the charge says so.
 
 A model has several names (see `price_book`). A rule that names one of them in full counts before
 one with a beginning or `*`, the name as served before the one asked for before the undated one.
+
+For a provider with prices of its own (`openai@acme`) the rules that name it count before all others;
+those for its kind are for it too.
 """
 
 from bisect import bisect_right
@@ -16,6 +19,7 @@ from functools import lru_cache
 
 from gateway_billing.price_book import model_names
 from gateway_billing.tariff_rule import Selector, TariffRule, innermost
+from gateway_shared.price_provider import price_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,14 @@ class TariffBook:
     def _search(
         self, channel: str, plan_id: str, provider: str, model_served: str | None, model_upstream: str, begun: int
     ) -> FoundRule | None:
-        calls = [
-            Selector(channel, plan_id, provider.casefold(), name)
-            for name, _ in model_names(provider, model_served, model_upstream)
-        ]
+        names = [name for name, _ in model_names(provider, model_served, model_upstream)]
+        own, kind = provider.casefold(), price_kind(provider).casefold()
+        calls = {of: [Selector(channel, plan_id, of, name) for name in names] for of in (own, kind)}
         for position in range(max(begun - 1, 0), len(self._versions)):
             version, rules = self._versions[position]
-            rule = _rule_for(calls, rules)
+            rule = _rule_for(calls[kind], rules)
+            if own != kind:
+                rule = _rule_for(calls[own], [one for one in rules if one.selector.provider == own]) or rule
             if rule is not None:
                 later = f"; by the tariff of {version.effective_from:%Y-%m-%d %H:%M} UTC, after the event"
                 return FoundRule(version, rule, f"{rule}{later if position >= begun else ''}")

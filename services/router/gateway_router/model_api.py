@@ -19,6 +19,8 @@ from gateway_shared.hop_server import HopAnswer, HopCall
 from gateway_shared.model_call import ModelCall
 
 PRICES_FOR_S = 300.0
+"""Unless the configuration changes: a provider may come with prices of its own."""
+
 PRICES_AGAIN_S = 15.0
 """After the database did not answer: what was read before is shown until then."""
 
@@ -39,14 +41,15 @@ class ModelApi:
     clock_s: Callable[[], float] = time.monotonic
     _prices: Prices = field(default_factory=dict)
     _prices_until_s: float = float("-inf")
+    _prices_version: int = 0
     _made: "tuple[ref[Configuration], Prices] | None" = None
     _lists: dict[str | None, bytes] = field(default_factory=dict)
 
     async def serve(self, call: HopCall, answer: HopAnswer) -> None:
         """Raises GatewayError."""
         asked = ModelCall.from_json(call.head)
-        prices = await self._current_prices()
         configuration = self.directory.current
+        prices = await self._current_prices(configuration.version)
         if asked.model is None:
             body = await self._list(configuration, prices, _owner(configuration, asked.tenant_id))
         else:
@@ -67,8 +70,9 @@ class ModelApi:
         registered = configuration.visible_to(tenant_id).values()
         return orjson.dumps(model_list(registered, _first_of(table), self.known, prices))
 
-    async def _current_prices(self) -> Prices:
-        if self.clock_s() >= self._prices_until_s:
+    async def _current_prices(self, version: int) -> Prices:
+        if self.clock_s() >= self._prices_until_s or version != self._prices_version:
+            self._prices_version = version
             # before the wait: who comes meanwhile is shown what was read before
             self._prices_until_s = self.clock_s() + PRICES_AGAIN_S
             try:

@@ -12,6 +12,7 @@ from gateway_router.configuration import Registration
 from gateway_router.model_facts import ModelFacts, ModelMap
 from gateway_router.routing import Route
 from gateway_shared.errors import GatewayError, JsonObject, ModelNotFound
+from gateway_shared.price_provider import price_providers
 
 Find = Callable[[str], Route]
 """The first route of a call that names a model. Raises GatewayError where it would be refused."""
@@ -82,5 +83,7 @@ def _entry(name: str, route: Route, known: ModelMap, prices: Prices) -> JsonObje
 
 
 def _prices(prices: Prices, price_provider: str, model: str) -> JsonObject | None:
-    """Providers keep a price across the dated snapshots of a model, as billing does."""
-    return prices.get((price_provider, model)) or prices.get((price_provider, _DATED.sub("", model)))
+    """Providers keep a price across the dated snapshots of a model, as billing does; its own go before its kind's."""
+    names = (model, _DATED.sub("", model))
+    found = (prices.get((owner, name)) for owner in price_providers(price_provider) for name in names)
+    return next(filter(None, found), None)

@@ -11,7 +11,7 @@ from gateway_router.key_ring import SecretUnreadable
 from gateway_router.provider_answers import Shown, log_change, not_found, outdated
 from gateway_router.provider_request import ProviderRules, TrialRequest, parse_addition, parse_replacement, parse_trial
 from gateway_router.provider_scope import check_owner, expected_version, is_visible, owner_of
-from gateway_router.provider_store import DefinitionRefused, KeyRingMissing, ProviderStore
+from gateway_router.provider_store import DefinitionRefused, KeyRingMissing, LedgerOutdated, ProviderStore
 from gateway_router.provider_store import ProviderNotFound as NotStored
 from gateway_router.provider_store import VersionMismatch as Outdated
 from gateway_router.provider_view import deleted_view, environment_view, list_view, stored_view, variable_of
@@ -57,6 +57,11 @@ class ProviderApi:
         except KeyRingMissing:
             raise ServiceUnavailable(
                 "This router can keep no keys: it has no key ring (PROVIDER_KEY_RING_FILE)."
+            ) from None
+        except LedgerOutdated as error:
+            canonical_log.exception("prices not taken by the ledger", error)
+            raise ServiceUnavailable(
+                "The ledger takes no prices of providers yet: migrate billing first, or leave prices out."
             ) from None
         except DefinitionRefused as error:
             canonical_log.exception("provider refused by the database", error)

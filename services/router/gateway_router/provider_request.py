@@ -11,7 +11,11 @@ from urllib.parse import urlsplit
 from gateway_router.base_url import BaseUrlRefused, check_base_url, host_and_port
 from gateway_router.json_members import Members, checked_text, json_object, refused
 from gateway_router.kinds import KINDS, kind_of
+from gateway_router.model_name import MODEL, MODEL_WORDS
+from gateway_router.provider_prices import MAX_MODELS as MAX_PRICED_MODELS
+from gateway_router.provider_prices import Prices, checked_prices
 from gateway_router.stored_provider import ProviderDefinition, StoredProvider
+from gateway_shared.errors import PermissionDenied
 from gateway_shared.settings import Secret
 
 MAX_KEYS = 16
@@ -35,10 +39,8 @@ _NAME_WORDS = "1 to 64 characters out of a-z, 0-9, '.', '_' and '-', a letter or
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TENANT_WORDS = "a tenant's name"
 _KIND = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_MODEL = re.compile(r"[A-Za-z0-9._:/@-]{1,128}")
-_MODEL_WORDS = "a model's name: 1 to 128 characters out of A-Z, a-z, 0-9, '.', '_', ':', '/', '@' and '-'"
 _PATTERN = re.compile(r"[A-Za-z0-9._:/@*-]{1,128}")
-_PATTERN_WORDS = f"{_MODEL_WORDS}, or a pattern of them with '*'"
+_PATTERN_WORDS = f"{MODEL_WORDS}, or a pattern of them with '*'"
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 _KEY_WORDS = "1 to 4096 printable ASCII characters without spaces"
 _URL = re.compile(r".{1,2048}", re.DOTALL)
@@ -46,13 +48,9 @@ _URL = re.compile(r".{1,2048}", re.DOTALL)
 _FIELDS = frozenset(
     [
         *("name", "kind", "base_url", "api_key", "api_keys", "tenant_id", "models", "aliases", "priority", "weight"),
-        *("max_open_calls", "requests_per_minute"),
+        *("prices", "max_open_calls", "requests_per_minute"),
         *("connect_timeout_s", "first_byte_timeout_s", "silence_timeout_s", "call_timeout_s"),
     ]
-)
-_PRICES = (
-    "is not taken here: prices are the ledger's. Put them into a price file and import it with"
-    " `python -m gateway_billing import-prices` (docs/billing.md)"
 )
 
 
@@ -68,7 +66,8 @@ class ProviderRequest:
 class ProviderRules:
     """What is taken here: `knows_kind` says whether LiteLLM does, `allowed_hosts` are the operator's `host:port`.
 
-    Those are for the operator's providers only: a tenant's would go around what the operator put before them.
+    Those are for the operator's providers only: a tenant's would go around what the operator put before them. So are
+    prices for the operator to set: what a tenant is charged may depend on them.
     """
 
     knows_kind: Callable[[str], bool]
@@ -95,7 +94,7 @@ def parse_replacement(data: bytes, rules: ProviderRules, *, standing: StoredProv
     for field, value in (("name", was.name), ("tenant_id", was.tenant_id)):
         if members[field] not in (None, value):
             raise refused(field, "cannot be changed: delete this provider and add another one")
-    request = _request(members, was.name, rules, tenant_id=was.tenant_id)
+    request = _request(members, was.name, rules, standing=was)
     keeps_keys = request.api_keys is None and standing.api_keys
     if keeps_keys and destination(request.definition) != destination(was):
         raise refused(
@@ -114,9 +113,9 @@ def parse_routing(data: bytes) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for model, value in members.members("fallbacks", most=MAX_MODELS).items():
         field = "fallbacks"
-        checked_text(model, field, _MODEL, f"an object whose names are models' names ({_MODEL_WORDS})")
+        checked_text(model, field, MODEL, f"an object whose names are models' names ({MODEL_WORDS})")
         inner = Members({model: value}, known={model})
-        models = inner.texts(model, _MODEL, _MODEL_WORDS, most=MAX_FALLBACKS)
+        models = inner.texts(model, MODEL, MODEL_WORDS, most=MAX_FALLBACKS)
         if not models or model in models:
             raise refused(model, f"falls back to 1 to {MAX_FALLBACKS} other models")
         found[model] = models
@@ -137,7 +136,7 @@ def parse_trial(data: bytes, *, key_count: int) -> TrialRequest:
         return TrialRequest()
     members = Members(json_object(data), known={"model", "key_number"})
     key_number = members.whole("key_number", 0, max(0, key_count - 1), 0) or 0
-    return TrialRequest(members.text("model", _MODEL, _MODEL_WORDS), key_number)
+    return TrialRequest(members.text("model", MODEL, MODEL_WORDS), key_number)
 
 
 def destination(definition: ProviderDefinition) -> tuple[str, str, str]:
@@ -147,21 +146,21 @@ def destination(definition: ProviderDefinition) -> tuple[str, str, str]:
 
 
 def _members(data: bytes) -> Members:
-    document = json_object(data)
-    if "prices" in document:
-        raise refused("prices", _PRICES)
-    return Members(document, known=_FIELDS)
+    return Members(json_object(data), known=_FIELDS)
 
 
-def _request(members: Members, name: str, rules: ProviderRules, *, tenant_id: str | None = None) -> ProviderRequest:
-    kind = _kind(members, rules)
+def _request(
+    members: Members, name: str, rules: ProviderRules, *, standing: ProviderDefinition | None = None
+) -> ProviderRequest:
+    kind, aliases = _kind(members, rules), _aliases(members)
     definition = ProviderDefinition(
         name=name,
         kind=kind,
         base_url=_base_url(members, kind, rules),
-        tenant_id=members.text("tenant_id", _TENANT, _TENANT_WORDS, tenant_id),
+        tenant_id=members.text("tenant_id", _TENANT, _TENANT_WORDS, standing.tenant_id if standing else None),
         models=members.texts("models", _PATTERN, _PATTERN_WORDS, most=MAX_MODELS),
-        aliases=_aliases(members),
+        aliases=aliases,
+        prices=_prices(members, aliases, rules, standing.prices if standing else {}),
         priority=members.whole("priority", -1_000, 1_000, 0) or 0,
         weight=members.whole("weight", 1, 1_000, 1) or 1,
         max_open_calls=members.whole("max_open_calls", 1, 1_000_000),
@@ -172,6 +171,16 @@ def _request(members: Members, name: str, rules: ProviderRules, *, tenant_id: st
         call_timeout_s=members.seconds("call_timeout_s", SHORTEST_S, LONGEST_S),
     )
     return ProviderRequest(definition, _keys(members))
+
+
+def _prices(members: Members, aliases: Mapping[str, str], rules: ProviderRules, standing: Prices) -> Prices:
+    """A tenant keeps those that an operator gave its provider, and may say them again."""
+    given = checked_prices(members.members("prices", most=MAX_PRICED_MODELS), aliases)
+    if rules.by_operator:
+        return given
+    if members["prices"] is not None and given != standing:
+        raise PermissionDenied("prices: the operator sets them.", param="prices")
+    return standing
 
 
 def _kind(members: Members, rules: ProviderRules) -> str:
@@ -222,6 +231,6 @@ def _check_keys(kind: str, api_keys: Collection[Secret]) -> None:
 def _aliases(members: Members) -> Mapping[str, str]:
     given = members.members("aliases", most=MAX_MODELS)
     for alias, model in given.items():
-        checked_text(alias, "aliases", _MODEL, f"an object whose names are models' names ({_MODEL_WORDS})")
-        checked_text(model, f"aliases.{alias}", _MODEL, _MODEL_WORDS)
+        checked_text(alias, "aliases", MODEL, f"an object whose names are models' names ({MODEL_WORDS})")
+        checked_text(model, f"aliases.{alias}", MODEL, MODEL_WORDS)
     return given

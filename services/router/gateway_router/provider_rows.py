@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import orjson
 
+from gateway_router.provider_prices import rates
 from gateway_router.sealed_secret import SealedSecret
 from gateway_router.stored_provider import (
     ProviderDefinition,
@@ -14,6 +15,7 @@ from gateway_router.stored_provider import (
     StoredKey,
     StoredProvider,
     StoredRouting,
+    price_provider,
 )
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
@@ -67,6 +69,7 @@ async def replace_provider(
         definition.silence_timeout_s,
         definition.call_timeout_s,
         version,
+        _json(definition.prices),
     )
     assert row is not None  # RETURNING
     await connection.execute(_SQL["delete_keys.sql"], row["provider_id"])
@@ -88,6 +91,18 @@ async def replace_provider(
         version=version,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+async def publish_prices(connection: Connection, definition: ProviderDefinition) -> None:
+    """A version of the provider's own book in the ledger, unless its newest says the same; by billing's contract."""
+    found = list(rates(definition.prices))
+    await connection.fetchval(
+        _SQL["publish_prices.sql"],
+        price_provider(definition),
+        [rate.model for rate in found],
+        [rate.token_kind for rate in found],
+        [rate.nano_usd_per_million_tokens for rate in found],
     )
 
 
@@ -116,6 +131,7 @@ def _provider_of(row: asyncpg.Record) -> StoredProvider:
             tenant_id=row["tenant_id"],
             models=tuple(row["models"]),
             aliases=orjson.loads(row["aliases"]),
+            prices=orjson.loads(row["prices"]),
             **{name: row[name] for name in _PLAIN},
         ),
         api_keys=tuple(

@@ -59,6 +59,10 @@ class KeyRingMissing(Exception):
     """No API key can be kept: this router has no key ring (PROVIDER_KEY_RING_FILE)."""
 
 
+class LedgerOutdated(Exception):
+    """The ledger's schema is of a release, or is not there, that takes no prices of providers."""
+
+
 class ProviderStore:
     """Works through `pool` as role `router`. Without a `ring` it stores only providers that have no API key."""
 
@@ -89,8 +93,9 @@ class ProviderStore:
         """Stores a provider anew, or in place of the one of the same name and tenant.
 
         `api_keys` of None keeps those that are stored. `expected_version`: 0 where there must be none yet, a version
-        where that one must stand, None whatever stands. Raises VersionMismatch, KeyRingMissing, and SecretUnreadable
-        where stored keys are to be kept that do not open, DefinitionRefused.
+        where that one must stand, None whatever stands. Its prices are in the ledger's books when it can be seen.
+        Raises VersionMismatch, KeyRingMissing, and SecretUnreadable where stored keys are to be kept that do not open,
+        DefinitionRefused, LedgerOutdated.
         """
         async with self._change() as (connection, version):
             standing = (await rows.select_configuration(connection)).provider(definition.name, definition.tenant_id)
@@ -98,6 +103,8 @@ class ProviderStore:
             if api_keys is None:
                 api_keys = self._open_all(standing) if standing else ()
             sealed = [self._seal(key, definition, version, number) for number, key in enumerate(api_keys)]
+            if definition.prices:
+                await rows.publish_prices(connection, definition)
             return await rows.replace_provider(connection, definition, sealed, version)
 
     async def delete_provider(
@@ -175,6 +182,8 @@ class ProviderStore:
                     yield connection
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             raise DefinitionRefused(f"{type(error).__name__}: {error}") from error
+        except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
+            raise LedgerOutdated(str(error)) from error
         except DATABASE_ERRORS as error:
             canonical_log.exception("provider store failed", error)
             raise DatabaseUnavailable(retry_after_s=1.0) from error

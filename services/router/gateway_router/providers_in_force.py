@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from gateway_router.base_url import BaseUrlRefused, check_base_url
 from gateway_router.configuration import Configuration, Provider, Registration
 from gateway_router.key_ring import KeyRing, SecretUnreadable
-from gateway_router.stored_provider import StoredConfiguration, StoredProvider
+from gateway_router.stored_provider import StoredConfiguration, StoredProvider, price_provider
 from gateway_shared.settings import Secret
 
 
@@ -62,7 +62,12 @@ def _ways(provider: StoredProvider, ring: KeyRing | None, allowed_hosts: Contain
         raise ProviderUnusable(f"its API key does not open: {error}") from error
     return tuple(
         Provider.of(
-            definition.kind, name=definition.name, api_key=secret, base_url=definition.base_url, key_number=number
+            definition.kind,
+            name=definition.name,
+            api_key=secret,
+            base_url=definition.base_url,
+            price_provider=price_provider(definition) if definition.prices else None,
+            key_number=number,
         )
         for number, secret in enumerate(secrets)
     )

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway_router.kinds import kind_name
 from gateway_router.provider_terms import ProviderTerms
 from gateway_router.sealed_secret import SealedSecret, SecretPlace
+from gateway_shared.price_provider import own_price_provider
 from gateway_shared.settings import Secret
 
 SHORTEST_SHOWN = 12
@@ -70,6 +72,11 @@ class StoredConfiguration:
 
 def place_of(definition: ProviderDefinition, version: int, key_number: int) -> SecretPlace:
     return SecretPlace(definition.tenant_id, definition.name, version, key_number, definition.kind, definition.base_url)
+
+
+def price_provider(definition: ProviderDefinition) -> str:
+    """Whose prices its own are in the ledger."""
+    return own_price_provider(kind_name(definition.kind), definition.name, definition.tenant_id)
 
 
 def last_four(key: Secret) -> str:

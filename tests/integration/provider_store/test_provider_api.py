@@ -15,9 +15,9 @@ from tests.servers import Certificates, Postgres
 
 KEY = "sk-secret-0123456789wxyz"
 MEMBERS = {
-    "object", "name", "kind", "base_url", "tenant_id", "models", "aliases", "priority", "weight", "max_open_calls",
-    "requests_per_minute", "connect_timeout_s", "first_byte_timeout_s", "silence_timeout_s", "call_timeout_s", "source",
-    "api_keys", "version", "created_at", "updated_at", "health",
+    "object", "name", "kind", "base_url", "tenant_id", "models", "aliases", "prices", "priority", "weight",
+    "max_open_calls", "requests_per_minute", "connect_timeout_s", "first_byte_timeout_s", "silence_timeout_s",
+    "call_timeout_s", "source", "api_keys", "version", "created_at", "updated_at", "health",
 }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ async def test_fallbacks_are_stored_and_shown(api: ApiRig) -> None:
 
 async def test_what_is_refused_changes_nothing(api: ApiRig, mine: dict[str, Any]) -> None:
     before = (await api.ask("list")).json
-    for body in (b"{", {**mine, "name": "x", "base_url": "https://10.0.0.1"}, {**mine, "name": "x", "prices": {}}):
+    for body in (b"{", {**mine, "name": "x", "base_url": "https://10.0.0.1"}, {**mine, "name": "x", "prices": []}):
         refused = await api.ask("add", body=body)
         assert (refused.status, KEY in refused.text) == (400, False)
     assert (await api.ask("list")).json == before

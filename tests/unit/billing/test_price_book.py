@@ -57,8 +57,10 @@ def test_another_model_or_provider_is_not_a_price(provider: str, model: str) -> 
     assert MAP.find(provider, model, model, at=FEBRUARY) is None
 
 
-def version_at(prices: PriceBook, at: datetime, model: str = "gpt-4o") -> tuple[int, str] | None:
-    found = prices.find("openai", model, model, at=at)
+def version_at(
+    prices: PriceBook, at: datetime, model: str = "gpt-4o", provider: str = "openai"
+) -> tuple[int, str] | None:
+    found = prices.find(provider, model, model, at=at)
     return None if found is None else (found.version.version_id, found.remark)
 
 
@@ -106,3 +108,24 @@ def test_an_event_older_than_its_price_is_priced_and_says_so() -> None:
 
 def test_an_empty_book_prices_nothing() -> None:
     assert version_at(book(), FEBRUARY) is None
+
+
+def test_a_providers_own_prices_go_before_its_kinds_for_the_models_that_they_have() -> None:
+    both = book(
+        (1, "litellm", 0, JANUARY, prices("vllm:small", "vllm:large")),
+        (2, "provider/vllm@acme", 200, FEBRUARY, prices("vllm@acme:small")),
+        (3, "provider/vllm@acme", 200, APRIL, prices("vllm@acme:large")),
+    )
+    assert version_at(both, MARCH, "small", "vllm@acme") == (2, "")
+    assert version_at(both, MARCH, "large", "vllm@acme") == (1, "")
+    assert version_at(both, MAY, "large", "vllm@acme") == (3, "")
+    assert version_at(both, MAY, "small", "vllm@acme") == (1, "")
+    assert version_at(both, MAY, "vllm/small", "vllm@acme") == (1, "")
+    assert version_at(both, MAY, "small", "vllm@other") == (1, "")
+    assert version_at(both, MAY, "small") is None
+
+
+def test_a_call_that_began_just_before_its_providers_first_prices_has_those() -> None:
+    """The router's clock may be behind the database's."""
+    own = book((1, "litellm", 0, JANUARY, prices("vllm:m")), (2, "provider/vllm@a", 200, MARCH, prices("vllm@a:m")))
+    assert version_at(own, FEBRUARY, "m", "vllm@a") == (2, "by rates of 2026-03-01 00:00 UTC, after the event")

@@ -40,6 +40,26 @@ def test_the_innermost_rule_counts(plan: str, provider: str, served: str | None,
     assert found.rule.number == number
 
 
+def test_a_provider_with_prices_of_its_own_is_charged_by_its_own_rules_then_by_its_kinds() -> None:
+    tariffs = tariff_book(
+        rule("standard", "*"),  # 1
+        rule("standard", "*", provider="openai"),  # 2
+        rule("standard", "*", provider="openai", model="gpt-4o"),  # 3
+        rule("standard", "*", provider="openai@acme"),  # 4
+        rule("standard", "premium", provider="openai@acme", model="gpt-4o"),  # 5
+    )
+
+    def number(plan: str, provider: str, model: str) -> int | None:
+        found = tariffs.find("standard", plan, provider, model, model, at=MARCH)
+        return found.rule.number if found else None
+
+    assert number("premium", "openai@acme", "gpt-4o") == 5
+    assert number("standard", "openai@acme", "gpt-4o") == 4
+    assert number("standard", "openai@other", "gpt-4o") == 3
+    assert number("standard", "openai@tenant/acme", "o3") == 2
+    assert number("standard", "vllm@acme", "gpt-4o") == 1
+
+
 def test_a_channel_without_a_rule_has_none() -> None:
     assert BOOK.find("langchain", "premium", "openai", "gpt-4o", "gpt-4o", at=MARCH) is None
 

@@ -19,7 +19,7 @@ from gateway_router.provider_request import (
 )
 from gateway_router.sealed_secret import SealedSecret
 from gateway_router.stored_provider import StoredKey, StoredProvider
-from gateway_shared.errors import BadRequest
+from gateway_shared.errors import BadRequest, PermissionDenied
 
 RULES = ProviderRules(
     knows_kind={"cohere", "vertex_ai", "github_copilot"}.__contains__, allowed_hosts=["10.0.0.5:8000"]
@@ -134,7 +134,8 @@ def test_kinds_of_ours_and_of_litellms(members: dict[str, Any], kind: str, base_
         ("requests_per_minute", {"requests_per_minute": "60"}),
         ("call_timeout_s", {"call_timeout_s": 0}),
         ("connect_timeout_s", {"connect_timeout_s": 1e9}),
-        ("prices", {"prices": {"gpt-4o": {"input": 1}}}),
+        ("prices", {"prices": [1]}),
+        ("prices.gpt-4o.output", {"prices": {"gpt-4o": {"input": 1}}}),
         ("colour", {"colour": "red"}),
     ],
 )
@@ -261,3 +262,29 @@ def test_a_test_may_name_a_model_and_a_key() -> None:
     for data in (b'{"model": "*"}', b'{"key_number": 2}', b'{"key": 1}'):
         with pytest.raises(BadRequest):
             parse_trial(data, key_count=2)
+
+
+PRICES = {"gpt-4o": {"input": "2.5", "output": "10"}}
+BY_TENANT = replace(RULES, by_operator=False)
+
+
+def test_an_operators_replacement_says_all_prices() -> None:
+    standing = stored(prices=PRICES)
+    assert standing.definition.prices == PRICES
+    assert parse_replacement(body(prices=PRICES), RULES, standing=standing).definition.prices == PRICES
+    assert parse_replacement(body(), RULES, standing=standing).definition.prices == {}
+
+
+def test_a_tenant_sets_no_prices_and_keeps_the_operators() -> None:
+    standing = stored(prices=PRICES, tenant_id="acme")
+    for said in ({}, {"prices": PRICES}, {"prices": None}):
+        assert parse_replacement(body(**said), BY_TENANT, standing=standing).definition.prices == PRICES
+    free = {"prices": {"gpt-4o": {"input": 0, "output": 0, "free": True}}}
+    others: list[dict[str, Any]] = [free, {"prices": {}}]
+    for other in others:
+        with pytest.raises(PermissionDenied) as caught:
+            parse_replacement(body(**other), BY_TENANT, standing=standing)
+        assert caught.value.param == "prices"
+    with pytest.raises(PermissionDenied):
+        parse_addition(body(**free), BY_TENANT)
+    assert parse_addition(body(prices={}), BY_TENANT).definition.prices == {}

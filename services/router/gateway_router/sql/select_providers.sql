@@ -1,5 +1,5 @@
 -- Every provider with its keys as arrays in the order of their numbers.
-SELECT p.tenant_id, p.name, p.kind, p.base_url, p.models, p.aliases, p.priority, p.weight,
+SELECT p.tenant_id, p.name, p.kind, p.base_url, p.models, p.aliases, p.prices, p.priority, p.weight,
        p.max_open_calls, p.requests_per_minute,
        p.connect_timeout_s, p.first_byte_timeout_s, p.silence_timeout_s, p.call_timeout_s,
        p.version, p.created_at, p.updated_at,

@@ -1,0 +1,13 @@
+"""By whose prices an event is rated."""
+
+from gateway_shared.price_provider import own_price_provider, price_kind, price_providers
+
+
+def test_a_provider_with_prices_of_its_own_is_searched_before_its_kind() -> None:
+    assert price_providers(own_price_provider("openai", "acme", None)) == ("openai@acme", "openai")
+    assert price_providers(own_price_provider("vllm", "acme", "Tenant-1")) == ("vllm@Tenant-1/acme", "vllm")
+    assert price_kind("openai@acme") == "openai"
+
+
+def test_a_kind_is_searched_alone() -> None:
+    assert price_providers("openai") == ("openai",)
