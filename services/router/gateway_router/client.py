@@ -17,6 +17,7 @@ class Answer(Protocol):
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None: ...
     async def write(self, chunk: bytes) -> None: ...
+    def put(self, chunk: bytes) -> bool: ...
     async def send(self, status: int, headers: Mapping[str, str], body: bytes) -> None: ...
 
 
@@ -34,6 +35,13 @@ class Client:
         self._answer = answer
         self._is_writing = self._has_head = False
         self._comment: asyncio.Task[None] | None = None
+
+    def put(self, data: bytes) -> bool:
+        """As `write` where that needs no waiting; False where it may."""
+        if not self._has_head or self.gone or self._comment is not None or not self._answer.put(data):
+            return False
+        self.written_s = time.monotonic()
+        return True
 
     async def write(self, data: bytes) -> None:
         """Part of a stream; the first part starts the answer. Waits while the client does not read."""

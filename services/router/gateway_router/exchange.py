@@ -198,7 +198,7 @@ class Exchange:
             self._ttft_us = self._since_start_us()
             self._name_model(stream.progress.model_served)
             self._relaying()
-        if written and not self.client.gone:
+        if written and not self.client.put(written) and not self.client.gone:
             self._deadline.wait_at_most(self._limits.silence_s, "client")
             await self.client.write(written)
         if self.client.gone:

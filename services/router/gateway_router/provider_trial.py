@@ -103,6 +103,9 @@ class _Unread:
     async def write(self, chunk: bytes) -> None:
         """See `client.Answer`."""
 
+    def put(self, chunk: bytes) -> bool:  # noqa: ARG002
+        return True
+
     async def send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """See `client.Answer`."""
 

@@ -71,6 +71,51 @@ async def test_a_reader_that_stalls_stops_at_its_window_and_holds_up_nobody(fold
         assert flood.sent_bytes <= 2 * WINDOW_BYTES
 
 
+async def test_what_needs_no_waiting_goes_on_at_once_until_the_window_is_full(folder: Path) -> None:
+    put_bytes = 0
+    has_put = asyncio.Event()
+
+    async def put(call: HopCall, answer: HopAnswer) -> None:
+        nonlocal put_bytes
+        await answer.start(200, {})
+        while answer.put(CHUNK):
+            put_bytes += len(CHUNK)
+        has_put.set()
+        await answer.write(CHUNK)  # waits for the reader
+
+    async with (
+        hop_server(for_the_edge(put=put), folder) as server,
+        hop_client(folder, server, connections=1) as client,
+        client.request("put", b"{}") as response,
+    ):
+        await has_put.wait()
+        assert put_bytes == WINDOW_BYTES
+        assert len(await response.read()) == WINDOW_BYTES + len(CHUNK)
+
+
+async def test_nothing_is_put_for_a_reader_that_has_left(folder: Path) -> None:
+    has_left = asyncio.Event()
+    was_put: list[bool] = []
+
+    async def put(call: HopCall, answer: HopAnswer) -> None:
+        await answer.start(200, {})
+        was_put.append(answer.put(CHUNK))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_put.append(answer.put(CHUNK))
+            has_left.set()
+
+    async with (
+        hop_server(for_the_edge(put=put), folder) as server,
+        hop_client(folder, server, connections=1) as client,
+    ):
+        async with client.request("put", b"{}") as response:
+            await anext(response.chunks())
+        await has_left.wait()
+    assert was_put == [True, False]
+
+
 async def test_what_a_reader_has_in_its_hands_counts_as_unread(folder: Path) -> None:
     flood = Flood()
     async with (

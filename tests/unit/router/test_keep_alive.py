@@ -27,6 +27,12 @@ class Wire:
     async def write(self, chunk: bytes) -> None:
         await self._take(chunk)
 
+    def put(self, chunk: bytes) -> bool:
+        if self.opened.is_set() and not self.is_gone:
+            self.came.append(chunk)
+            return True
+        return False
+
     async def send(self, status: int, _headers: Mapping[str, str], body: bytes) -> None:
         self.came += [status, body]
 
@@ -101,6 +107,20 @@ async def test_what_is_written_waits_for_a_comment_that_is_on_its_way() -> None:
     wire.opened.set()
     await writing
     assert wire.came == [200, KEEP_ALIVE, b"data: 1\n\n"]
+
+
+async def test_what_can_be_written_at_once_never_overtakes_a_comment() -> None:
+    wire = Wire()
+    client = Client(wire, {})
+    assert not client.put(b"data: 0\n\n")  # the head has not been sent
+    await client.write(b"data: 1\n\n")
+    assert client.put(b"data: 2\n\n")
+    client.interject(KEEP_ALIVE)
+    assert not client.put(b"data: 3\n\n")
+    await client.write(b"data: 3\n\n")
+    assert client.put(b"data: 4\n\n")
+    said = [f"data: {number}\n\n".encode() for number in (1, 2, 3, 4)]
+    assert wire.came == [200, said[0], said[1], KEEP_ALIVE, said[2], said[3]]
 
 
 async def test_the_wait_is_from_the_last_write() -> None:

@@ -1,4 +1,5 @@
 import itertools
+import re
 import time
 
 import pytest
@@ -25,6 +26,19 @@ def test_no_byte_is_lost_or_made_up(data: list[bytes]) -> None:
     splitter = EventSplitter()
     out = b"".join(event for piece in data for event in splitter.feed(piece)) + splitter.flush()
     assert out == b"".join(data)
+
+
+@given(
+    stream=st.lists(st.sampled_from([b"x", b"\n", b"\n\n", b"\r", b"\r\n", b"data: y"]), max_size=16).map(b"".join),
+    cuts=st.lists(st.integers(0, 60), max_size=6),
+)
+def test_events_end_where_the_first_empty_line_does_whatever_its_ending(stream: bytes, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    splitter = EventSplitter()
+    pieces = [stream[start:end] for start, end in itertools.pairwise(edges)]
+    events = [event for piece in pieces for event in splitter.feed(piece)]
+    ends = [found.end() for found in re.finditer(rb"\r\n\r\n|\n\n|\r\r", stream)]
+    assert events == [stream[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 def test_an_event_without_end_is_refused_at_the_limit() -> None:

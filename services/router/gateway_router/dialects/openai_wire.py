@@ -85,6 +85,8 @@ class OpenAiStream:
         except EventTooLong:
             self.failure = malformed()
             return b""
+        if len(events) == 1:
+            return self._event(events[0])
         relayed: list[bytes] = []
         for event in events:
             relayed.append(self._event(event))
@@ -137,8 +139,12 @@ class OpenAiStream:
         if service_tier is not None and service_tier != progress.service_tier:
             progress.service_tier = said(service_tier)
         choices = chunk.get("choices")
-        choices = choices if isinstance(choices, list) else []
-        finishes = [self._count(choice) for choice in choices if isinstance(choice, dict)]
+        if not isinstance(choices, list):
+            choices = []
+        finishes = False
+        for choice in choices:
+            if isinstance(choice, dict) and self._count(choice):
+                finishes = True
         used = chunk.get("usage")
         if not isinstance(used, dict):
             if "x_groq" in chunk:
@@ -149,7 +155,7 @@ class OpenAiStream:
             self._usage_event = event if self._relay_usage and not self._usage_relayed else b""
             return b""
         if self._relay_usage:
-            return self._usage_beside_choices(chunk, event, finished=any(finishes))
+            return self._usage_beside_choices(chunk, event, finished=finishes)
         return event
 
     def _usage_beside_choices(self, chunk: dict[str, object], event: bytes, *, finished: bool) -> bytes:
@@ -170,10 +176,9 @@ class OpenAiStream:
     def _count(self, choice: dict[str, object]) -> bool:
         """Counts what a choice brings; whether it finishes there."""
         delta = choice.get("delta")
-        if isinstance(delta, dict):
-            text = _text_bytes(delta)
+        if isinstance(delta, dict) and (text := _text_bytes(delta)):
             self.progress.text_bytes += text
-            self.progress.chunks += 1 if text else 0
+            self.progress.chunks += 1
         if choice.get("finish_reason") is None:
             return False
         self.progress.finished = True
