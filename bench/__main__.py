@@ -22,7 +22,7 @@ from bench.goals import goals_table
 from bench.interpreter import interpreter
 from bench.peers import direct
 from bench.peers.catalogue import PEERS
-from bench.peers.gateway import NAME, gateway_with
+from bench.peers.gateway import NAME, gateway_over_tls, gateway_with
 from bench.report import parts_table, shape_table, summary_table
 from bench.rig import Peer, Target
 from bench.session import PROGRAMS, Results, rig, run_rounds, started
@@ -32,6 +32,7 @@ from bench.slow_reader import compare, slow_reader_table
 INTERRUPTED = 130
 QUICK_SHAPES = ("json-16", "sse")
 ON_REQUEST = ("overload", "stream-1000")
+OVER_TLS = ("", "PROVIDER_CLIENT=aiohttp")
 BOUNDS = ("MAX_REQUESTS_IN_FLIGHT=40", "MAX_OPEN_CALLS=40")
 """For `overload`: what the edge takes at once, and what the router does."""
 
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
     names = _shape_names(options)
     variants = options.variants or (BOUNDS if "overload" in names else ())
     peers = _peers(options.peers, options.commits, variants)
+    if options.provider_tls:
+        peers |= {f"tls {setting}": partial(gateway_over_tls, assignments=setting) for setting in OVER_TLS}
     sizes = {"seconds": options.seconds, "streams": options.streams, "idle_streams": options.idle_streams}
     shapes = [sized(SHAPES[name], **sizes) for name in names]
     rounds = options.rounds or (4 if options.commits else 3)
@@ -143,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
         "--with", metavar="NAME=VALUE,...", action="append", default=[], dest="variants",
         help="another stack of the working tree with these settings: what they cost; can be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--provider-tls",
+        action="store_true",
+        help="two more stacks of the working tree that call the provider over TLS, one with each client",
+    )
     parser.add_argument(
         "--slow-reader",
         action="store_true",

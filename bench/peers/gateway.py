@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from gateway_local.command import inherited_environment, tail_of
@@ -19,6 +19,7 @@ from gateway_local.ports import Ports
 from gateway_local.services import PROVIDER_KEYS
 
 from bench.peers.direct import MODELS
+from bench.peers.nginx import tls_before
 from bench.rig import FOLDER, Absent, Rig, Target, free_port
 
 NAME = "Agent Gateway"
@@ -35,10 +36,32 @@ def gateway(rig: Rig) -> Iterator[Target]:
 @contextmanager
 def gateway_with(rig: Rig, assignments: str) -> Iterator[Target]:
     """The same with `NAME=VALUE,...` in its environment: what a setting costs."""
-    settings = dict(assignment.split("=", 1) for assignment in assignments.split(","))
-    home = rig.folder / "homes" / re.sub(r"\W", "-", assignments)
-    with running(rig, f"{NAME}, {assignments}", CHECKOUT, home, settings) as target:
+    with running(rig, f"{NAME}, {assignments}", CHECKOUT, _home(rig, assignments), _settings(assignments)) as target:
         yield target
+
+
+@contextmanager
+def gateway_over_tls(rig: Rig, assignments: str = "") -> Iterator[Target]:
+    """The same, calling the provider over TLS; what it costs the provider's side counts for nobody."""
+    name = ", ".join(filter(None, (NAME, "provider over TLS", assignments)))
+    with tls_before(rig) as port:
+        address = f"localhost:{port}"
+        settings = {
+            "EGRESS_ALLOW_HOSTS": f"{address},127.0.0.1:{rig.provider_port}",
+            "OPENAI_BASE_URL": f"https://{address}/openai/v1",
+            "SSL_CERT_FILE": str(rig.certificates / "ca.pem"),  # the system's authorities, for this stack
+            **_settings(assignments),
+        }
+        with running(rig, name, CHECKOUT, _home(rig, f"tls {assignments}"), settings) as target:
+            yield replace(target, models={"openai": MODELS["openai"]})
+
+
+def _settings(assignments: str) -> dict[str, str]:
+    return dict(assignment.split("=", 1) for assignment in assignments.split(",") if assignment)
+
+
+def _home(rig: Rig, assignments: str) -> Path:
+    return rig.folder / "homes" / re.sub(r"\W", "-", assignments)
 
 
 @contextmanager

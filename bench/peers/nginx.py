@@ -72,6 +72,15 @@ def nginx_two_hops(rig: Rig) -> Iterator[Target]:
 
 
 @contextmanager
+def tls_before(rig: Rig) -> Iterator[int]:
+    """The port, on localhost, of an nginx that speaks TLS for the fake provider."""
+    files = rig.certificates
+    server = f"        ssl_certificate {files}/router.pem;\n        ssl_certificate_key {files}/router.key;"
+    with _nginx(rig, "nginx-provider", next_port=rig.provider_port, listen=" ssl", server=server) as (port, _):
+        yield port
+
+
+@contextmanager
 def _nginx(
     rig: Rig, name: str, *, next_port: int, listen: str = "", server: str = "", scheme: str = "http"
 ) -> Iterator[tuple[int, int]]:
