@@ -46,6 +46,21 @@ async def test_a_call_s_own_sockets_are_not_connected_to_this_machine(way: str) 
     assert any(isinstance(error, EgressRefused) for error in causes(caught.value))
 
 
+async def test_what_litellm_leaves_open_ends_with_the_call() -> None:
+    """Some of its iterators have nothing to close them by."""
+    server = Server(answer=b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n")
+    async with listening(server.serve) as port:
+        session = GuardedSession(EgressGuard(LOOPBACK), connect_timeout_s=2)
+        call = LitellmCall(session, AnswerBudget())
+        with call.served():
+            await AsyncHTTPHandler().post(f"http://127.0.0.1:{port}/", json={}, stream=True)
+        assert not server.left.is_set()
+        call.let_go()
+        async with asyncio.timeout(3):
+            await server.left.wait()
+        await session.close()
+
+
 async def test_outside_of_a_call_litellm_s_clients_reach_nobody() -> None:
     made_at_the_import = [found for found in gc.get_objects() if isinstance(found, AsyncHTTPHandler)]
     assert made_at_the_import

@@ -46,6 +46,10 @@ class LitellmCall:
         self.is_over = False
         self._budget = budget
         self._held_bytes = 0
+        self._answers: list[aiohttp.ClientResponse] = []
+
+    def opened(self, answer: aiohttp.ClientResponse) -> None:
+        self._answers.append(answer)
 
     def hold(self, size: int) -> None:
         self._budget.take(size)
@@ -61,7 +65,10 @@ class LitellmCall:
             _call.reset(before)
 
     def let_go(self) -> None:
+        """Nothing is received any more: not every iterator of LiteLLM's closes what it read from."""
         self.is_over = True
+        for answer in self._answers:
+            answer.close()
         self._budget.give_back(self._held_bytes)
         self._held_bytes = 0
 
@@ -87,6 +94,7 @@ async def _through_the_guard(_: httpx.AsyncBaseTransport, request: httpx.Request
         raise httpx.ReadError(str(error), request=request) from error
     finally:
         _call.reset(judged_by_the_guard)
+    call.opened(answer)
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         answer.close()
         raise httpx.ReadError("not taken") from AnswerNotTaken("the answer is compressed, which was not asked for")
