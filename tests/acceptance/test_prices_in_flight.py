@@ -1,14 +1,17 @@
 """Prices that change while requests are in flight (RELIABILITY: F15): each is rated by what was in force when it began.
 
-A provider's key and address are settings, read at the start: a router in flight cannot meet other ones.
+A provider's key and address that change in flight are in tests/integration/router/test_changed_providers.py.
 """
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import orjson
 
 from tests.acceptance.ledger import Ledger
@@ -20,6 +23,8 @@ MODEL = "openai/price-change"
 BOOK = "test of prices in flight"
 NANO_USD_PER_TOKEN = (1_000, 2_000, 3_000)
 """Of each version in turn, input and output alike."""
+PRICES = {"gpt-4o": {"input": "0.5", "output": "0.5"}}
+DEARER = {"gpt-4o": {"input": "0.625", "output": "0.625"}}
 HELD = 10
 ASKING = 4
 ROWS_WITHIN_S = 30.0
@@ -83,6 +88,45 @@ async def test_each_request_is_rated_by_the_prices_in_force_when_it_began(
     assert {rows[client.run_id]["price_version"] for client in early} == {versions[0][1]}
     assert {rows[client.run_id]["price_version"] for client in late} == {versions[2][1]}
     assert len(rated) == len(versions)
+
+
+async def test_a_call_in_flight_keeps_the_price_that_its_provider_was_registered_with(
+    owned: OwnedStack, owned_ledger: Ledger
+) -> None:
+    name = f"own-{uuid.uuid4().hex[:8]}"
+    await register(owned, name, PRICES)
+    early = StreamClient(owned.run["standard_key"], "words=4 hold_after=2", f"{name}/gpt-4o")
+    await early.open(owned.ports.edge)
+    await held(owned, 1)
+    await register(owned, name, DEARER, replaces=True)
+    late = StreamClient(owned.run["standard_key"], "words=4", f"{name}/gpt-4o")
+    await late.open(owned.ports.edge)
+    await late.finish()
+    assert not early.is_complete
+    await release(owned)
+    await early.finish()
+    assert early.is_complete
+    rows = await rows_of(owned_ledger, [early, late], within_s=ROWS_WITHIN_S)
+    for client, nano_usd_per_token in ((early, 500), (late, 625)):
+        row = rows[client.run_id]
+        assert row["cost_nano_usd"] == nano_usd_per_token * (row["input_tokens"] + row["output_tokens"])
+        assert row["price_provider"] == f"openai_compatible@{name}"
+    assert rows[early.run_id]["price_version"] < rows[late.run_id]["price_version"]
+
+
+async def register(owned: OwnedStack, name: str, prices: dict[str, Any], *, replaces: bool = False) -> None:
+    headers = {"Authorization": f"Bearer {owned.run['admin_key']}"}
+    body = {
+        "name": name,
+        "kind": "openai-compatible",
+        "base_url": f"{owned.simulator_url}/openai/v1",
+        "api_key": "sk-0123456789abcdef",
+        "prices": prices,
+    }
+    method, path = ("PUT", f"/{name}") if replaces else ("POST", "")
+    url = f"{owned.edge_url}/v1/providers{path}"
+    async with aiohttp.request(method, url, json=body, headers=headers) as answer:
+        assert answer.status in (200, 201), await answer.text()
 
 
 async def import_prices(owned: OwnedStack, folder: Path, version: int) -> None:

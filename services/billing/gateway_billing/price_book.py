@@ -9,13 +9,14 @@ for (never the client's word: after a fallback that is another model), each also
 provider's own name in front; last, a dated name without its date, since providers keep a price
 across the snapshots of a model, and those that differ are in the map under their dates.
 
-A provider that was registered with prices of its own has them looked up first, under all of these
-names; what they do not price is priced as its kind is.
+A provider that was registered with prices of its own has them looked up before its kind's: under the
+names in full, and again under those without their date. So a snapshot that the kind's prices name does
+not cost what the provider asks for the undated model, and what its own do not price costs as the kind's.
 """
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -79,8 +80,7 @@ class PriceBook:
     def _search(
         self, provider: str, model_served: str | None, model_upstream: str, versions_begun: int
     ) -> FoundPrice | None:
-        names = list(model_names(provider, model_served, model_upstream))
-        for owner, (name, name_remark) in product(price_providers(provider), names):
+        for owner, name, name_remark in price_keys(provider, model_served, model_upstream):
             for version, time_remark in self._in_order(owner, versions_begun):
                 price = self._prices[version.version_id].get((owner, name))
                 if price is not None:
@@ -110,16 +110,31 @@ def _by_precedence(version: PriceVersion) -> int:
     return -version.precedence
 
 
-def model_names(provider: str, model_served: str | None, model_upstream: str) -> Iterator[tuple[str, str]]:
-    """Names to look up, best first, each with what is not plain about it."""
+def price_keys(provider: str, model_served: str | None, model_upstream: str) -> Iterator[tuple[str, str, str]]:
+    """Whose prices to look for under which name, best first, each with what is not plain about it."""
+    exact = _names_in_full(provider, model_served, model_upstream)
+    for names in (exact, _names_without_date(exact)):
+        for owner, (name, remark) in product(price_providers(provider), names.items()):
+            yield owner, name, remark
+
+
+def model_names(provider: str, model_served: str | None, model_upstream: str) -> list[str]:
+    """All names of a model, best first."""
+    exact = _names_in_full(provider, model_served, model_upstream)
+    return [*exact, *_names_without_date(exact)]
+
+
+def _names_in_full(provider: str, model_served: str | None, model_upstream: str) -> dict[str, str]:
+    """Each with its remark."""
     exact: dict[str, str] = {}
     prefix = f"{price_kind(provider)}/"
     for name, remark in ((model_served, ""), (model_upstream, "by the name asked for" if model_served else "")):
         if name:
             exact.setdefault(name.casefold(), remark)
             exact.setdefault(name.casefold().removeprefix(prefix), remark)
-    yield from exact.items()
-    for name in exact:
-        undated = _DATE.sub("", name)
-        if undated not in exact:
-            yield undated, "by the name without its date"
+    return exact
+
+
+def _names_without_date(exact: Mapping[str, str]) -> dict[str, str]:
+    undated = (_DATE.sub("", name) for name in exact)
+    return {name: "by the name without its date" for name in undated if name not in exact}

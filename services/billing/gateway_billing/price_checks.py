@@ -8,11 +8,9 @@ prices that the file takes the place of: the earlier version of its book, and bo
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import product
 
-from gateway_billing.price_book import PriceBook, model_names
+from gateway_billing.price_book import PriceBook, price_keys
 from gateway_billing.price_file import ModelPrice, PriceFile
-from gateway_shared.price_provider import price_providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ def warnings(file: PriceFile, *, now: datetime, used: Iterable[UsedKinds], book:
     prices = {(price.provider, price.model.casefold()): price for price in file.models}
     told: set[tuple[str, str, str]] = set()
     for one in used:
-        price = _price(prices, one)
+        price = _price(prices, one, _standing(file, one, book, now))
         if price is not None:
             for kind in sorted(one.kinds - _kinds(price)):
                 told.add((price.provider, price.model, kind))
@@ -54,11 +52,21 @@ def warning_of_the_past(effective_from: datetime, events: int) -> str:
     )
 
 
-def _price(prices: dict[tuple[str, str], ModelPrice], used: UsedKinds) -> ModelPrice | None:
-    names = list(model_names(used.provider, used.model_served, used.model_upstream))
-    for owner, (name, _) in product(price_providers(used.provider), names):
+def _standing(file: PriceFile, used: UsedKinds, book: PriceBook, now: datetime) -> tuple[str, str] | None:
+    """Under whose prices and which name these calls are found in the other books."""
+    found = book.find(used.provider, used.model_served, used.model_upstream, at=now)
+    if found is None or found.version.book == file.book:
+        return None
+    return found.price.provider, found.price.model.casefold()
+
+
+def _price(
+    prices: dict[tuple[str, str], ModelPrice], used: UsedKinds, standing: tuple[str, str] | None
+) -> ModelPrice | None:
+    """The file's price for these calls; None as well where another book has them under a better name."""
+    for owner, name, _ in price_keys(used.provider, used.model_served, used.model_upstream):
         price = prices.get((owner, name))
-        if price is not None:
+        if price is not None or (owner, name) == standing:
             return price
     return None
 

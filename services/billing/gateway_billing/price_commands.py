@@ -12,7 +12,7 @@ import orjson
 from gateway_billing import price_store
 from gateway_billing.book_keeper import load_books
 from gateway_billing.database import Pool
-from gateway_billing.price_book import FoundPrice
+from gateway_billing.price_book import FoundPrice, PriceBook
 from gateway_billing.rerate_command import moment
 
 _NANO_USD = Decimal(10) ** 9
@@ -36,13 +36,21 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 async def _show(pool: Pool, options: argparse.Namespace) -> int:
     book = (await load_books(pool)).prices
     at = options.at or datetime.now(UTC)
-    providers = [options.provider] if options.provider else sorted(book.providers)
-    found = [price for one in providers if (price := book.find(one, options.model, options.model, at=at))]
+    found = _found(book, options.provider, options.model, at)
     for price in found:
         print("\n".join(_description(price)))
     if not found:
         print(f"no price for {options.model} at {at:%Y-%m-%dT%H:%M:%SZ}", file=sys.stderr)
     return 0 if found else 1
+
+
+def _found(book: PriceBook, provider: str | None, model: str, at: datetime) -> list[FoundPrice]:
+    if provider is not None:
+        price = book.find(provider, model, model, at=at)
+        return [price] if price is not None else []
+    each = ((one, book.find(one, model, model, at=at)) for one in sorted(book.providers))
+    # a provider whose own prices do not count for the model costs as its kind, which is in the list itself
+    return [price for one, price in each if price is not None and price.price.provider == one]
 
 
 def _description(found: FoundPrice) -> Iterator[str]:

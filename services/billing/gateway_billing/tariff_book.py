@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from gateway_billing.price_book import model_names
 from gateway_billing.tariff_rule import Selector, TariffRule, innermost
-from gateway_shared.price_provider import price_kind
+from gateway_shared.price_provider import price_kind, with_kind_in_lower_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ class TariffBook:
     def _search(
         self, channel: str, plan_id: str, provider: str, model_served: str | None, model_upstream: str, begun: int
     ) -> FoundRule | None:
-        names = [name for name, _ in model_names(provider, model_served, model_upstream)]
-        own, kind = provider.casefold(), price_kind(provider).casefold()
+        names = model_names(provider, model_served, model_upstream)
+        own = with_kind_in_lower_case(provider)
+        kind = price_kind(own)
         calls = {of: [Selector(channel, plan_id, of, name) for name in names] for of in (own, kind)}
         for position in range(max(begun - 1, 0), len(self._versions)):
             version, rules = self._versions[position]

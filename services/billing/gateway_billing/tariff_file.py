@@ -33,6 +33,7 @@ from gateway_billing.tariff_rule import (
     TariffRule,
     ties,
 )
+from gateway_shared.price_provider import with_kind_in_lower_case
 
 FORMAT = "agent-gateway-tariffs/1"
 CHANNELS = ("langchain", "standard", ANY)
@@ -114,7 +115,9 @@ def _rule(number: int, entry: Mapping[str, Any]) -> TariffRule:
     _only(entry, "channel", "plan", "provider", "model", "note", "free", "rates", "policies")
     return TariffRule(
         number=number,
-        selector=_selector(entry, provider=_name(entry, "provider"), model=_name(entry, "model")),
+        selector=_selector(
+            entry, provider=with_kind_in_lower_case(_name(entry, "provider")), model=_name(entry, "model").casefold()
+        ),
         rates=_rates(_object(entry.get("rates")), is_free=entry.get("free") is True),
         policies=_policies(_object(entry.get("policies"))),
         note=text_of(entry, "note") if entry.get("note") is not None else None,
@@ -145,7 +148,7 @@ def _selector(entry: Mapping[str, Any], *, provider: str = ANY, model: str = ANY
 
 
 def _name(entry: Mapping[str, Any], name: str) -> str:
-    return text_of(entry, name).casefold() if name in entry else ANY
+    return text_of(entry, name) if name in entry else ANY
 
 
 def _rates(entry: Mapping[str, Any], *, is_free: bool) -> dict[str, Ask]:

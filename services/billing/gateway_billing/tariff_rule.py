@@ -23,7 +23,8 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 class Selector:
     """Which calls. `*` is any; `model` may also be the beginning of a name with a `*` behind it.
 
-    Names of models and providers are in lower case, since they are compared without regard to it.
+    Names of models and kinds are in lower case, since they are compared without regard to it; a provider's own behind
+    its kind's (`vllm@Acme/mine`) is as it is written.
     """
 
     channel: str

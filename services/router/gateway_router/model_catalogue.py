@@ -5,11 +5,11 @@ and for a registration that lists nothing all that the map knows of its kind. A 
 it finds that registration, else with the registration's name in front.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gateway_router.configuration import Registration
 from gateway_router.model_facts import ModelFacts, ModelMap
+from gateway_router.model_name import list_names
 from gateway_router.routing import Route
 from gateway_shared.errors import GatewayError, JsonObject, ModelNotFound
 from gateway_shared.price_provider import price_providers
@@ -21,7 +21,6 @@ Prices = Mapping[tuple[str, str], JsonObject]
 """By whose prices they are and the model's name in lower case."""
 
 UNKNOWN = ModelFacts()
-_DATED = re.compile(r"[-@](?:20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d)$")
 
 
 def model_list(registered: Iterable[Registration], find: Find, known: ModelMap, prices: Prices) -> JsonObject:
@@ -78,12 +77,11 @@ def _entry(name: str, route: Route, known: ModelMap, prices: Prices) -> JsonObje
         "context_window": facts.context_window,
         "max_output_tokens": facts.max_output_tokens,
         "capabilities": facts.capabilities,
-        "prices": _prices(prices, provider.price_provider, model.lower()),
+        "prices": _prices(prices, provider.price_provider, model),
     }
 
 
 def _prices(prices: Prices, price_provider: str, model: str) -> JsonObject | None:
-    """Providers keep a price across the dated snapshots of a model, as billing does; its own go before its kind's."""
-    names = (model, _DATED.sub("", model))
-    found = (prices.get((owner, name)) for owner in price_providers(price_provider) for name in names)
+    """In billing's order: its own go before its kind's, and either's for the name in full before those without date."""
+    found = (prices.get((owner, name)) for name in list_names(model) for owner in price_providers(price_provider))
     return next(filter(None, found), None)

@@ -8,15 +8,17 @@ import orjson
 
 from gateway_router.configuration import Configuration, Registration
 from gateway_router.key_ring import SecretUnreadable
+from gateway_router.kinds import kind_name
 from gateway_router.provider_answers import Shown, log_change, not_found, outdated
+from gateway_router.provider_prices import check_cache_rates
 from gateway_router.provider_request import ProviderRules, TrialRequest, parse_addition, parse_replacement, parse_trial
-from gateway_router.provider_scope import check_owner, expected_version, is_visible, owner_of
+from gateway_router.provider_scope import check_deletion, check_owner, expected_version, is_visible, owner_of
 from gateway_router.provider_store import DefinitionRefused, KeyRingMissing, LedgerOutdated, ProviderStore
 from gateway_router.provider_store import ProviderNotFound as NotStored
 from gateway_router.provider_store import VersionMismatch as Outdated
 from gateway_router.provider_view import deleted_view, environment_view, list_view, stored_view, variable_of
 from gateway_router.routing_api import RoutingApi
-from gateway_router.stored_provider import StoredProvider
+from gateway_router.stored_provider import ProviderDefinition, StoredProvider
 from gateway_shared import canonical_log
 from gateway_shared.errors import BadRequest, Conflict, JsonObject, ServiceUnavailable
 from gateway_shared.hop_server import HopAnswer, HopCall
@@ -102,6 +104,7 @@ class ProviderApi:
     async def add(self, call: ProviderCall, body: bytes) -> Shown:
         request = parse_addition(body, self._rules_for(call))
         definition = check_owner(call, request.definition)
+        await self._check_prices(call, definition)
         try:
             stored = await self.store.put_provider(definition, api_keys=request.api_keys, expected_version=0)
         except Outdated as error:
@@ -125,6 +128,7 @@ class ProviderApi:
     async def replace(self, call: ProviderCall, body: bytes) -> Shown:
         standing = await self._standing(call)
         request = parse_replacement(body, self._rules_for(call), standing=standing)
+        await self._check_prices(call, request.definition, standing.definition)
         try:
             # the version that was looked at: what is stored meanwhile was not checked against this request
             stored = await self.store.put_provider(
@@ -136,6 +140,7 @@ class ProviderApi:
 
     async def delete(self, call: ProviderCall) -> Shown:
         standing = await self._standing(call)
+        check_deletion(call, standing)
         name, owner = _named(call)
         try:
             deleted = await self.store.delete_provider(name, owner, expected_version=standing.version)
@@ -174,6 +179,15 @@ class ProviderApi:
         if expected not in (None, stored.version):
             raise outdated(call, stored.version)
         return stored
+
+    async def _check_prices(
+        self, call: ProviderCall, definition: ProviderDefinition, standing: ProviderDefinition | None = None
+    ) -> None:
+        """An operator's, those that are not as they stand. Raises BadRequest."""
+        known = standing.prices if standing is not None and standing.kind == definition.kind else {}
+        changed = {model: one for model, one in definition.prices.items() if one != known.get(model)}
+        if changed and call.is_operator:
+            check_cache_rates(changed, await self.store.listed_cache_rates(kind_name(definition.kind)))
 
     def _from_environment(self, name: str, owner: str | None) -> Registration | None:
         return None if owner is not None else self.directory.environment.visible_to(None).get(name)

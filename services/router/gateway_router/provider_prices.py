@@ -8,12 +8,12 @@ or by context are for price files (`gateway_billing import-prices`).
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gateway_router.json_members import checked_text, refused
-from gateway_router.model_name import MODEL, MODEL_WORDS
+from gateway_router.model_name import MODEL, MODEL_WORDS, list_names
 
 TOKEN_KINDS = (
     "input", "cached_input", "cache_write_5m", "cache_write_1h", "input_audio", "output", "reasoning", "output_audio",
@@ -23,6 +23,9 @@ TOKEN_KINDS = (
 MAX_MODELS = 200
 MAX_USD = 1_000_000
 """A USD for a token: anything above is a slip of the unit."""
+
+CACHE_KINDS = ("cached_input", "cache_write_5m", "cache_write_1h")
+"""What a provider counts apart where it has a cache, whether the operator thought of it or not."""
 
 FREE = "free"
 _NEEDED = ("input", "output")
@@ -56,6 +59,22 @@ def checked_prices(given: Mapping[str, Any], aliases: Container[str]) -> Prices:
             raise refused(f"prices.{model}", "is there twice: case does not count")
         prices[model] = _model_prices(f"prices.{model}", rates)
     return prices
+
+
+def check_cache_rates(prices: Prices, listed: Mapping[str, Collection[str]]) -> None:
+    """`listed`: for which of CACHE_KINDS a model has rates in the list that counts otherwise, by names in lower case.
+
+    Without one of these its calls would be unpriced where they were priced before. Raises BadRequest.
+    """
+    for model, of_model in prices.items():
+        kinds = next((listed[name] for name in list_names(model) if name in listed), ())
+        for kind in CACHE_KINDS:
+            if kind in kinds and kind not in of_model:
+                raise refused(
+                    f"prices.{model}.{kind}",
+                    "is missing: the list price of its kind has a rate for these tokens, and none is billed at"
+                    " another's. Where they cost the same as plain input, say so by the same rate",
+                )
 
 
 def rates(prices: Prices) -> Iterator[Rate]:

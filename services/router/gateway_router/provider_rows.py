@@ -1,13 +1,13 @@
 """Between the rows of schema `router` and what they mean; the caller owns connection and transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import asyncpg
 import orjson
 
-from gateway_router.provider_prices import rates
+from gateway_router.provider_prices import CACHE_KINDS, rates
 from gateway_router.sealed_secret import SealedSecret
 from gateway_router.stored_provider import (
     ProviderDefinition,
@@ -31,6 +31,11 @@ _PLAIN = (
 async def next_version(connection: Connection) -> int:
     """Of the configuration; other changes wait for the end of this transaction."""
     return int(await connection.fetchval(_SQL["next_version.sql"]))
+
+
+async def end_when_idle(connection: Connection, *, after_s: float) -> None:
+    """The database ends this transaction when nothing comes for so long."""
+    await connection.execute(_SQL["end_when_idle.sql"], str(round(after_s * 1000)))
 
 
 async def select_version(connection: Connection, *, timeout_s: float) -> int:
@@ -104,6 +109,12 @@ async def publish_prices(connection: Connection, definition: ProviderDefinition)
         [rate.token_kind for rate in found],
         [rate.nano_usd_per_million_tokens for rate in found],
     )
+
+
+async def select_cache_rates(connection: Connection, price_provider: str) -> Mapping[str, Collection[str]]:
+    """For which of CACHE_KINDS each model has a list price, by billing's contract."""
+    rows = await connection.fetch(_SQL["select_cache_rates.sql"], price_provider)
+    return {row["model"]: [kind for kind in CACHE_KINDS if row[f"{kind}_nano_usd"] is not None] for row in rows}
 
 
 async def delete_provider(connection: Connection, name: str, tenant_id: str | None) -> None:

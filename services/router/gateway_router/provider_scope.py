@@ -38,6 +38,12 @@ def check_owner(call: ProviderCall, definition: ProviderDefinition) -> ProviderD
     return replace(definition, tenant_id=call.caller.tenant_id)
 
 
+def check_deletion(call: ProviderCall, standing: StoredProvider) -> None:
+    """Who deletes a provider and adds it again has it without its prices. Raises PermissionDenied."""
+    if standing.definition.prices and not call.is_operator:
+        raise PermissionDenied("prices: the operator set them, so the operator deletes this provider.", param="prices")
+
+
 def expected_version(if_match: str | None) -> int | None:
     """What `If-Match` asks for; None for any. Raises BadRequest for anything but one ETag of ours or `*`."""
     if if_match is None or if_match.strip() == "*":

@@ -7,9 +7,11 @@
 
 Every change takes the row of `router.configuration` first: changes come one after the other, and every router hears
 of each when it is committed. Every method raises DatabaseUnavailable within STATEMENT_TIMEOUT_S when Postgres is away.
+Prices come last: from then to the commit nobody rates by the ledger's books. A router that stalls meanwhile loses what
+it holds to the database's own clock.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -103,9 +105,10 @@ class ProviderStore:
             if api_keys is None:
                 api_keys = self._open_all(standing) if standing else ()
             sealed = [self._seal(key, definition, version, number) for number, key in enumerate(api_keys)]
+            stored = await rows.replace_provider(connection, definition, sealed, version)
             if definition.prices:
                 await rows.publish_prices(connection, definition)
-            return await rows.replace_provider(connection, definition, sealed, version)
+            return stored
 
     async def delete_provider(
         self, name: str, tenant_id: str | None = None, *, expected_version: int | None = None
@@ -116,6 +119,14 @@ class ProviderStore:
             _expect(expected_version, standing.version)
             await rows.delete_provider(connection, name, tenant_id)
             return standing
+
+    async def listed_cache_rates(self, price_provider: str) -> Mapping[str, Collection[str]]:
+        """By model, for which kinds of cached tokens the ledger has a list price now. Raises LedgerOutdated."""
+        async with self._borrowed() as connection:
+            try:
+                return await rows.select_cache_rates(connection, price_provider)
+            except (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError) as error:
+                raise LedgerOutdated(str(error)) from error
 
     async def get_routing(self) -> StoredRouting:
         return (await self.read()).routing
@@ -166,6 +177,7 @@ class ProviderStore:
     async def _change(self) -> AsyncIterator[tuple[Connection, int]]:
         """A transaction, and the version that it makes; undone where the block raises."""
         async with self._borrowed() as connection, connection.transaction():
+            await rows.end_when_idle(connection, after_s=STATEMENT_TIMEOUT_S)
             yield connection, await rows.next_version(connection)
 
     @asynccontextmanager

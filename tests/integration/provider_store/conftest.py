@@ -46,6 +46,18 @@ async def database(postgres_server: Postgres, connect_as: Connect) -> Postgres:
 
 
 @pytest.fixture
+async def owner(database: Postgres, connect_as: Connect) -> AsyncIterator[asyncpg.Connection]:
+    """The owner of a ledger that has no providers' prices but the test's own."""
+    assert database
+    connection = await connect_as("operator")
+    await migrations.migrate(connection, schema="billing", package="gateway_billing")
+    yield connection
+    ours = "(SELECT version_id FROM billing.price_version WHERE book LIKE 'provider/%')"
+    await connection.execute(f"DELETE FROM billing.price WHERE version_id IN {ours}")
+    await connection.execute("DELETE FROM billing.price_version WHERE book LIKE 'provider/%'")
+
+
+@pytest.fixture
 async def open_store(database: Postgres) -> AsyncIterator[OpenStore]:
     pool = await postgres.create_pool(
         database.dsn("router"), database.tls_files("router"), application_name="tests", max_size=5

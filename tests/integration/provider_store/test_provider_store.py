@@ -1,12 +1,15 @@
 """Stored providers in a real Postgres: what is kept, who may change it, and what a thief of the database gets."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import pytest
 
+from gateway_router import provider_store
 from gateway_router.configuration import Configuration
-from gateway_router.key_ring import SecretUnreadable
+from gateway_router.key_ring import KEY_BYTES, KeyRing, SecretUnreadable
 from gateway_router.provider_store import (
     DefinitionRefused,
     KeyRingMissing,
@@ -15,9 +18,13 @@ from gateway_router.provider_store import (
     VersionMismatch,
 )
 from gateway_router.providers_in_force import combine
+from gateway_router.sealed_secret import SealedSecret, SecretPlace
 from gateway_router.stored_provider import ProviderDefinition, StoredConfiguration, StoredProvider, StoredRouting
+from gateway_shared import postgres
+from gateway_shared.errors import DatabaseUnavailable
 from gateway_shared.settings import Secret
 from tests.integration.provider_store.conftest import Connect, OpenStore
+from tests.servers import Postgres
 from tests.unit.router.stored import CANARY, definition, ring
 
 EVERYTHING = definition(
@@ -25,6 +32,7 @@ EVERYTHING = definition(
     tenant_id="tenant-1",
     models=("acme-1", "acme-*"),
     aliases={"fast": "acme-1"},
+    prices={"acme-1": {"input": "0.25", "cached_input": "0", "output": "1.5", "free": True}},
     priority=-2,
     weight=5,
     max_open_calls=7,
@@ -47,6 +55,7 @@ def opened(stored: StoredConfiguration, *key_ids: str) -> dict[str, list[str]]:
     return {name: [way.api_key.reveal() for way in one.ways] for name, one in found.visible_to(None).items()}
 
 
+@pytest.mark.usefixtures("owner")
 async def test_what_was_stored_is_what_is_read(store: ProviderStore) -> None:
     secrets = [Secret(CANARY), Secret("short")]
     written = await store.put_provider(EVERYTHING, api_keys=secrets, expected_version=0)
@@ -97,6 +106,34 @@ async def test_of_several_that_change_the_same_version_one_wins(store: ProviderS
     assert [type(outcome) for outcome in outcomes].count(VersionMismatch) == 4
     (winner,) = (outcome for outcome in outcomes if isinstance(outcome, StoredProvider))
     assert await store.get_provider("acme") == winner
+
+
+async def test_a_router_that_stalls_within_a_change_holds_up_no_other_for_long(
+    open_store: OpenStore, connect_as: Connect, database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_store, "STATEMENT_TIMEOUT_S", 1.0)
+    changed = threading.Event()
+
+    async def change_as_another() -> None:
+        files = database.tls_files("operator")
+        connection = await postgres.connect(database.dsn("operator"), files, application_name="test")
+        await connection.execute("SET lock_timeout = '5s'; UPDATE router.configuration SET version = version + 1")
+        await connection.close()
+        changed.set()
+
+    class StallingRing(KeyRing):
+        """Seals, on the loop, when another one's change is through."""
+
+        def seal(self, secret: Secret, place: SecretPlace) -> SealedSecret:
+            with ThreadPoolExecutor() as thread:
+                thread.submit(asyncio.run, change_as_another()).result()
+            return super().seal(secret, place)
+
+    stalling = open_store(StallingRing({"a": bytes(KEY_BYTES)}))
+    with pytest.raises(DatabaseUnavailable):
+        await put(stalling)
+    assert changed.is_set()
+    assert await stalling.list_providers() == ()
 
 
 async def test_keys_that_are_not_given_stay_and_are_sealed_to_the_new_version(store: ProviderStore) -> None:

@@ -129,3 +129,37 @@ def test_a_call_that_began_just_before_its_providers_first_prices_has_those() ->
     """The router's clock may be behind the database's."""
     own = book((1, "litellm", 0, JANUARY, prices("vllm:m")), (2, "provider/vllm@a", 200, MARCH, prices("vllm@a:m")))
     assert version_at(own, FEBRUARY, "m", "vllm@a") == (2, "by rates of 2026-03-01 00:00 UTC, after the event")
+
+
+@pytest.mark.parametrize(
+    ("served", "upstream", "owner", "remark"),
+    [
+        ("gpt-4o", "gpt-4o", "openai@acme", ""),
+        # the kind's list has the snapshot that was asked for under its date: it is another model, at another price
+        ("gpt-4o-2024-05-13", "gpt-4o-2024-05-13", "openai", ""),
+        # the provider's word for what it calls gpt-4o at the moment
+        ("gpt-4o-2024-05-13", "gpt-4o", "openai@acme", "by the name asked for"),
+        ("gpt-4o-2031-01-01", "gpt-4o-2031-01-01", "openai@acme", "by the name without its date"),
+        ("o3-2025-04-16", "o3-2025-04-16", "openai", "by the name without its date"),
+    ],
+)
+def test_a_name_in_full_goes_before_one_without_date_whoever_asks_that_price(
+    served: str, upstream: str, owner: str, remark: str
+) -> None:
+    both = book(
+        (1, "litellm", 0, JANUARY, prices("openai:gpt-4o", "openai:gpt-4o-2024-05-13", "openai:o3")),
+        (2, "provider/openai@acme", 200, JANUARY, prices("openai@acme:gpt-4o")),
+    )
+    found = both.find("openai@acme", served, upstream, at=FEBRUARY)
+    assert found is not None
+    assert (found.price.provider, found.remark) == (owner, remark)
+
+
+def test_tenants_that_differ_in_case_have_their_own_prices() -> None:
+    two = book(
+        (1, "provider/vllm@Acme/mine", 200, JANUARY, prices("vllm@Acme/mine:m")),
+        (2, "provider/vllm@acme/mine", 200, JANUARY, prices("vllm@acme/mine:m")),
+    )
+    assert version_at(two, FEBRUARY, "m", "vllm@Acme/mine") == (1, "")
+    assert version_at(two, FEBRUARY, "M", "vllm@acme/mine") == (2, "")
+    assert version_at(two, FEBRUARY, "m", "vllm@ACME/mine") is None

@@ -51,6 +51,23 @@ def test_a_model_whose_calls_had_cached_tokens_needs_a_rate_for_them() -> None:
     assert list(warnings(complete, now=NOW, used=used("cached_input"), book=NO_BOOK)) == []
 
 
+def test_calls_that_another_book_has_under_a_better_name_need_no_rate_of_this_one() -> None:
+    own = price_file("input", "output", provider="openai@acme")
+    calls = [UsedKinds("openai@acme", "gpt-4o-2024-08-06", "gpt-4o-2024-08-06", frozenset(["cached_input"]))]
+    assert len(list(warnings(own, now=NOW, used=calls, book=NO_BOOK))) == 1
+    kinds = price_file("input", "output", "cached_input", precedence=0, model="gpt-4o-2024-08-06")
+    listed = PriceBook([(PriceVersion(1, "litellm", 0, JANUARY), kinds.models)])
+    assert list(warnings(own, now=NOW, used=calls, book=listed)) == []
+    replaced = PriceBook([(PriceVersion(1, own.book, 0, JANUARY), kinds.models)])
+    assert len(list(warnings(own, now=NOW, used=calls, book=replaced))) == 1
+
+
+def test_a_providers_own_prices_are_held_against_its_kinds() -> None:
+    own = price_file("input", "output", provider="openai@acme", precedence=201)
+    found = list(warnings(own, now=NOW, used=[], book=book(price_file("input", "output", "cached_input"))))
+    assert found == ["openai@acme/GPT-4o: no rate for cached_input tokens, which book overrides has in version 1"]
+
+
 def test_a_rate_that_the_book_had_must_not_be_forgotten() -> None:
     before = book(price_file("input", "output", "cached_input", "cache_write_5m", precedence=0))
     found = list(warnings(price_file("input", "output", "cached_input"), now=NOW, used=[], book=before))

@@ -60,6 +60,17 @@ def test_a_provider_with_prices_of_its_own_is_charged_by_its_own_rules_then_by_i
     assert number("standard", "vllm@acme", "gpt-4o") == 1
 
 
+def test_a_rule_for_a_tenants_provider_is_for_no_tenant_that_differs_in_case() -> None:
+    tariffs = tariff_book(rule("*", "*"), rule("*", "*", provider="vLLM@Acme/mine"))
+
+    def number(provider: str) -> int | None:
+        found = tariffs.find("standard", "standard", provider, "m", "m", at=MARCH)
+        return found.rule.number if found else None
+
+    assert number("vllm@Acme/mine") == 2
+    assert number("vllm@acme/mine") == 1
+
+
 def test_a_channel_without_a_rule_has_none() -> None:
     assert BOOK.find("langchain", "premium", "openai", "gpt-4o", "gpt-4o", at=MARCH) is None
 

@@ -13,7 +13,7 @@ from tests.unit.router.stored import CANARY, configuration, stored
 EVERYTHING = replace(
     configuration(
         stored("acme", "key-number-one", "key-number-two", models=("a", "b-*"), aliases={"x": "a"}, call_timeout_s=2.5),
-        stored("own", tenant_id="tenant"),
+        stored("own", tenant_id="tenant", prices={"a": {"input": "0.25", "output": "0", "free": True}}),
         version=12,
     ),
     routing=StoredRouting(fallbacks={"a": ("b", "c")}, version=4),

@@ -9,7 +9,7 @@ from gateway_router.configuration import Configuration, Provider, Registration
 from gateway_router.model_catalogue import Find, Prices, model_list, one_model
 from gateway_router.model_facts import ModelMap
 from gateway_router.routing import RoutingTable
-from gateway_shared.errors import ModelNotFound
+from gateway_shared.errors import JsonObject, ModelNotFound
 from gateway_shared.settings import Secret
 
 MAP = ModelMap(
@@ -102,6 +102,25 @@ def test_facts_and_prices_are_there_where_they_are_known() -> None:
     assert known["prices"] == dated["prices"] == {"input": "2.5"}
     unknown = listed(registered("mine", "vllm", models=("m",)))["data"][0]
     assert (unknown["context_window"], unknown["capabilities"], unknown["prices"]) == (None, None, None)
+
+
+def test_the_price_shown_is_the_one_that_counts() -> None:
+    """In the order of billing's books."""
+    way = Provider.of(
+        "openai", name="mine", api_key=Secret("sk-test"), base_url="https://x.example.com", price_provider="openai@mine"
+    )
+    own = Registration("mine", "openai", (way,))
+    find = find_in(Configuration(registrations=(own,)))
+    prices: dict[tuple[str, str], JsonObject] = {
+        ("openai", "gpt-4o"): {"input": "2.5"},
+        ("openai", "gpt-4o-2024-08-06"): {"input": "5"},
+        ("openai@mine", "gpt-4o"): {"input": "1"},
+    }
+    listed_models: Any = model_list([own], find, MAP, prices)["data"]
+    shown = {entry["root"]: entry["prices"] for entry in listed_models}
+    assert shown == {"gpt-4o": {"input": "1"}, "gpt-4o-2024-08-06": {"input": "5"}, "o3-pro": None}
+    del prices["openai", "gpt-4o-2024-08-06"]
+    assert one_model("gpt-4o-2024-08-06", find, MAP, prices)["prices"] == {"input": "1"}
 
 
 def test_each_name_is_found_again_by_itself() -> None:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from gateway_billing.price_file import MAX_RATE
 from gateway_billing.pricing import TOKEN_KINDS as LEDGERS_KINDS
-from gateway_router.provider_prices import MAX_USD, TOKEN_KINDS, Rate, checked_prices, rates
+from gateway_router.provider_prices import (
+    CACHE_KINDS,
+    MAX_USD,
+    TOKEN_KINDS,
+    Rate,
+    check_cache_rates,
+    checked_prices,
+    rates,
+)
 from gateway_shared.errors import BadRequest
 
 
@@ -81,3 +89,21 @@ def test_a_refusal_names_the_member(param: str, prices: dict[str, Any]) -> None:
 
 def test_what_needs_a_price_file_is_said_to() -> None:
     assert "import-prices" in refusal({"m": {"standard": {"0": {"input": 1, "output": 1}}}}).message
+
+
+@pytest.mark.parametrize("model", ["claude", "Claude", "claude-20250929"])
+def test_a_model_with_list_prices_for_cached_tokens_needs_rates_for_them(model: str) -> None:
+    listed = {"claude": CACHE_KINDS, "gpt": ["cached_input"], "plain": []}
+    said: dict[str, Any] = {"input": 1, "output": 1}
+    for kind in CACHE_KINDS:
+        with pytest.raises(BadRequest) as caught:
+            check_cache_rates(checked_prices({model: said}, {}), listed)
+        assert caught.value.param == f"prices.{model}.{kind}"
+        said[kind] = 1
+    check_cache_rates(checked_prices({model: said}, {}), listed)
+
+
+def test_a_model_without_such_list_prices_needs_none() -> None:
+    plain = {"input": 1, "output": 1}
+    listed = {"claude": CACHE_KINDS, "claude-20250929": [], "plain": []}
+    check_cache_rates(checked_prices(dict.fromkeys(("plain", "unheard-of", "claude-20250929"), plain), {}), listed)

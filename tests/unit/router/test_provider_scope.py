@@ -2,11 +2,12 @@
 
 import pytest
 
-from gateway_router.provider_scope import check_owner, expected_version, owner_of
+from gateway_router.provider_scope import check_deletion, check_owner, expected_version, owner_of
 from gateway_router.stored_provider import ProviderDefinition
 from gateway_shared.call_head import Caller
 from gateway_shared.errors import BadRequest, GatewayError, PermissionDenied, ProviderNotFound
 from gateway_shared.provider_call import ProviderCall
+from tests.unit.router.stored import stored
 
 DEFINITION = ProviderDefinition(name="mine", kind="openai", base_url="https://api.openai.com/v1")
 
@@ -47,6 +48,14 @@ def test_another_tenants_key_gives_to_itself_only() -> None:
 def test_the_tenant_of_a_new_provider_is_not_in_the_query() -> None:
     with pytest.raises(BadRequest):
         check_owner(call(by="default", tenant_id="acme"), DEFINITION)
+
+
+def test_a_provider_with_prices_is_the_operators_to_delete() -> None:
+    priced, plain = stored(prices={"m": {"input": "1", "output": "1"}}), stored()
+    check_deletion(call(by="default"), priced)
+    check_deletion(call(by="acme"), plain)
+    with pytest.raises(PermissionDenied):
+        check_deletion(call(by="acme"), priced)
 
 
 @pytest.mark.parametrize(("header", "version"), [(None, None), ("*", None), ('"7"', 7), ("7", 7), (' "0" ', 0)])
