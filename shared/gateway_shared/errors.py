@@ -20,6 +20,7 @@
     ├── UpstreamError               502 upstream_error
     │   └── ProviderAuthFailed      502 provider_auth_failed
     ├── ServiceUnavailable          503 overloaded (with retry_after_s)
+    │   ├── Overloaded              503 overloaded (with retry_after_s)
     │   ├── NoProviderConfigured    503 no_provider_configured
     │   ├── RouterUnavailable       503 router_unavailable
     │   ├── DatabaseUnavailable     503 database_unavailable
@@ -45,6 +46,8 @@ class GatewayError(Exception):
     type: str = "server_error"
     code: str | None = "server_error"
     default_message: ClassVar[str] = "The gateway failed to answer this request."
+    is_of_the_process: ClassVar[bool] = False
+    """Whether it tells of the process that raised it, so that another one may well answer."""
 
     def __init__(self, message: str = "", *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message or self.default_message)
@@ -166,6 +169,8 @@ class RateLimitExceeded(GatewayError):
 class ServerError(GatewayError):
     """A fault of ours; the cause is in the log under the request id."""
 
+    is_of_the_process = True
+
 
 class UpstreamError(GatewayError):
     status = 502
@@ -186,6 +191,12 @@ class ServiceUnavailable(GatewayError):
     type = "service_unavailable"
     code = "overloaded"
     default_message = "The gateway cannot take this request now."
+
+
+class Overloaded(ServiceUnavailable):
+    """This process has as much in its hands as it takes."""
+
+    is_of_the_process = True
 
 
 class NoProviderConfigured(ServiceUnavailable):
@@ -210,6 +221,7 @@ class JournalUnavailable(ServiceUnavailable):
     """The usage of a call cannot be written down, so no call is made: nothing is answered unbilled."""
 
     code = "journal_unavailable"
+    is_of_the_process = True
     default_message = "The gateway cannot record usage now."
 
 

@@ -10,6 +10,9 @@ PROVIDERS = "providers"
 HEALTH = "health"
 """Answers 200 and nothing else: whoever can ask is connected and let in."""
 
+OWN_ERROR = "x-hop-own-error"
+"""A header field of answers that never leaves the hop: the error is the router's own, and another may well answer."""
+
 ROUTER = "router"
 """The identity that answers."""
 

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from gateway_shared import canonical_log
-from gateway_shared.errors import BodyTooLarge, GatewayError, ServerError, ServiceUnavailable
-from gateway_shared.hop import HopLost
+from gateway_shared.errors import BodyTooLarge, GatewayError, Overloaded, ServerError
+from gateway_shared.hop import OWN_ERROR, HopLost
 from gateway_shared.hop_link import Link
 from gateway_shared.hop_stream import Stream
 from gateway_shared.listener import Listener, ListeningSocket
@@ -141,7 +141,7 @@ class HopServer:
     def admit(self, name: str, peer: PeerIdentity) -> Operation:
         """Before a call's body is read; `leave` in the end.
 
-        Raises PeerRefused, and ServiceUnavailable beyond the bound.
+        Raises PeerRefused, and Overloaded beyond the bound.
         """
         # looked at per call: an expired certificate still works on a kept connection otherwise
         if peer.expires_at_s <= time.time():
@@ -150,7 +150,7 @@ class HopServer:
         if operation is None or peer.name not in operation.callers:
             raise PeerRefused(f"{peer.name} may not call {name[:64]!r}")
         if operation.max_open is not None and self._open[name] >= operation.max_open:
-            raise ServiceUnavailable(retry_after_s=OVERLOAD_RETRY_AFTER_S)
+            raise Overloaded(retry_after_s=OVERLOAD_RETRY_AFTER_S)
         self._open[name] += 1
         return operation
 
@@ -251,12 +251,19 @@ async def _read_body(stream: Stream) -> bytes:
 async def _send_error(answer: HopAnswer, stream: Stream, error: GatewayError) -> None:
     """Before the head an error is an answer; after it, the stream is cancelled and the edge says so."""
     if not answer.started:
-        headers = {"content-type": "application/json"}
-        if error.retry_after_s is not None:
-            headers["retry-after"] = f"{error.retry_after_s:.0f}"
-        await answer.send(error.status, headers, error.body())
+        await answer.send(error.status, {"content-type": "application/json", **error_headers(error)}, error.body())
     else:
         stream.close()
+
+
+def error_headers(error: GatewayError) -> dict[str, str]:
+    """What an error says beside its body: to the client when to ask again, to the edge whether to ask here."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = f"{error.retry_after_s:.0f}"
+    if error.is_of_the_process:
+        headers[OWN_ERROR] = "1"
+    return headers
 
 
 def _pack_head(status: int, headers: Mapping[str, str]) -> bytes:

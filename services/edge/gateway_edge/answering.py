@@ -12,7 +12,7 @@ from gateway_edge.connection import PublicConnection
 from gateway_edge.error_response import error_response
 from gateway_edge.host import check_host
 from gateway_edge.request_record import CLIENT_CLOSED_REQUEST, RECORD, RequestRecord
-from gateway_edge.resources import DRAIN, SETTINGS
+from gateway_edge.resources import BODIES, DRAIN, SETTINGS
 from gateway_shared import canonical_log, sse
 from gateway_shared.errors import (
     BadRequest,
@@ -59,6 +59,8 @@ async def answer_every_request(request: web.Request, handler: Handler) -> web.St
         record.error_code = "client_gone"
         raise
     finally:
+        if record.held_bytes:
+            request.app[BODIES].give_back(record.held_bytes)
         record.close(status)
         metrics.IN_FLIGHT.dec()
         drain.leave()

@@ -62,6 +62,7 @@ async def _router(app: web.Application) -> AsyncIterator[None]:
     app[ROUTER] = HopClient(
         settings.router_url, client_context(settings.tls_files), connections=settings.router_connections
     )
+    compute(metrics.ROUTERS_EJECTED, lambda: app[ROUTER].ejected)
     app[OPERATIONS].checks["router"] = status.router_check(app[ROUTER])
     yield
     await app[ROUTER].close()

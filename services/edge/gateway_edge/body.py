@@ -1,4 +1,7 @@
-"""Reading a request's body: JSON only, never more than the limit, never slower than allowed."""
+"""Reading a request's body: JSON only, never more than the limit, never slower than allowed.
+
+What this process holds of bodies at once is bounded, answers that wait for their clients among them.
+"""
 
 import asyncio
 import time
@@ -68,11 +71,22 @@ class BodyReader:
         self.bytes_in_flight += len(chunk)
         if body.size > body.max_bytes:
             raise _too_large(body.max_bytes)
+        self._check()
+
+    def take(self, size: int) -> None:
+        """For what else is held; `give_back` it, also after ServiceUnavailable."""
+        self.bytes_in_flight += size
+        self._check()
+
+    def give_back(self, size: int) -> None:
+        self.bytes_in_flight -= size
+
+    def _check(self) -> None:
         if self.bytes_in_flight > self._max_bytes_in_flight:
             raise self._too_many()
 
     def _too_many(self) -> ServiceUnavailable:
-        return ServiceUnavailable("Too many large requests are being read now.", retry_after_s=1.0)
+        return ServiceUnavailable("Too many large requests and answers are being held now.", retry_after_s=1.0)
 
 
 class ReceivedBody:

@@ -33,6 +33,11 @@ GRANT_CHANNEL_OPEN = Gauge(
     "gateway_edge_grant_channel_open", "1 while changes of keys are announced to this edge", multiprocess_mode="livemin"
 )
 HOP_LOST = Counter("gateway_edge_hop_lost", "Calls that lost the router", ["moment"])
+ROUTERS_EJECTED = Gauge(
+    "gateway_edge_routers_ejected",
+    "Routers that refuse, and are asked only now and then (hop_ejection)",
+    multiprocess_mode="livemax",
+)
 CERTIFICATE_EXPIRY = Gauge(
     "gateway_cert_expiry_seconds",
     "Unix time at which a certificate expires",

@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway_edge import metrics
 from gateway_edge.answer_headers import complete_headers
 from gateway_edge.request_record import RECORD
-from gateway_edge.resources import ROUTER
+from gateway_edge.resources import BODIES, ROUTER
 from gateway_shared.errors import RouterUnavailable
 from gateway_shared.hop import HopLost
 from gateway_shared.hop_client import HopResponse
@@ -23,7 +23,8 @@ _EVENT_END = b"\n\n"
 async def relay(request: web.Request, operation: str, head: bytes, body: bytes = b"") -> web.StreamResponse:
     """The router's answer, sent (a stream) or ready to be sent (anything else).
 
-    A client that leaves cancels the call. Raises RouterUnavailable, also after a stream has begun.
+    A client that leaves cancels the call. Raises RouterUnavailable, also after a stream has begun, and
+    ServiceUnavailable for an answer that there is no room for.
     """
     record = request[RECORD]
     call = request.app[ROUTER].request(operation, head, body)
@@ -32,11 +33,22 @@ async def relay(request: web.Request, operation: str, head: bytes, body: bytes =
         async with call as answer:
             headers = _relayed(answer.headers)
             if not headers.get("content-type", "").startswith(_EVENT_STREAM):
-                return web.Response(status=answer.status, headers=headers, body=await answer.read())
+                return web.Response(status=answer.status, headers=headers, body=await _whole(request, answer))
             return await _relay_stream(request, answer, headers)
     except HopLost as error:
         metrics.HOP_LOST.labels("mid_stream" if record.stream else "before_first_byte").inc()
         raise RouterUnavailable(retry_after_s=_RETRY_AFTER_S) from error
+
+
+async def _whole(request: web.Request, answer: HopResponse) -> bytes:
+    """All but the first part counts as held until the client has it: most answers have no more."""
+    parts: list[bytes] = []
+    async for part in answer.chunks():
+        if parts:
+            request[RECORD].held_bytes += len(part)
+            request.app[BODIES].take(len(part))
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _relay_stream(request: web.Request, answer: HopResponse, headers: dict[str, str]) -> web.StreamResponse:

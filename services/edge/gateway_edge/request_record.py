@@ -23,7 +23,10 @@ def new_request_id() -> str:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """`stream` is the answer once its head has been sent; `is_langchain_call` holds once its key is accepted."""
+    """`stream` is the answer once its head has been sent; `is_langchain_call` holds once its key is accepted.
+
+    `held_bytes` of its answer count against what is held of bodies (`body.BodyReader`), until its last byte has gone.
+    """
 
     method: str
     route: str
@@ -37,6 +40,7 @@ class RequestRecord:
     model: str | None = None
     error_code: str | None = None
     stream: web.StreamResponse | None = None
+    held_bytes: int = 0
 
     def close(self, status: int) -> None:
         """Writes the log line and counts the request; call once, when the last byte has gone."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway_shared.errors import GatewayError, ProviderAuthFailed
+from gateway_shared.hop_server import error_headers
 from gateway_shared.sse import write_data
 
 STREAM_TYPE = "text/event-stream; charset=utf-8"
@@ -90,9 +91,7 @@ class Client:
             await self._answer.send(error.status, self._error_headers(error, headers or {}), error.body())
 
     def _error_headers(self, error: GatewayError, headers: Mapping[str, str]) -> dict[str, str]:
-        fields = {"Content-Type": JSON_TYPE, **self.headers, **headers}
-        if error.retry_after_s is not None:
-            fields["Retry-After"] = f"{error.retry_after_s:.0f}"
+        fields = {"Content-Type": JSON_TYPE, **self.headers, **headers, **error_headers(error)}
         if isinstance(error, ProviderAuthFailed):
             fields["x-should-retry"] = "false"
         return fields

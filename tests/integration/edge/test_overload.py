@@ -2,6 +2,8 @@
 
 import asyncio
 
+from gateway_edge.resources import BODIES
+from gateway_shared.hop import OWN_ERROR
 from gateway_shared.hop_server import HopAnswer, HopCall
 from tests.integration.edge.conftest import Keys
 from tests.integration.edge.running_edge import CHAT, GOOD, Client, running_stack, total
@@ -94,6 +96,28 @@ async def refusal_of_an_unsent_body(client: Client, key: str, *, length: int) ->
     return answer
 
 
+async def test_answers_that_wait_for_slow_clients_are_bounded_together(edge_database: Postgres, api_keys: Keys) -> None:
+    """Each is far more than the sockets on its way take."""
+    large = b'{"choices":[],"text":"%s"}' % (b"x" * 24_000_000)
+
+    async def complete(_call: HopCall, answer: HopAnswer) -> None:
+        await answer.send(200, {"Content-Type": "application/json"}, large)
+
+    async with running_stack(edge_database, max_body_bytes_in_flight=36_000_000) as (client, router):
+        router.answer = complete
+        bodies = client.edge.app[BODIES]
+        async with client.post(api_keys.gw, dict(GOOD)) as waiting:
+            assert waiting.status == 200  # and its body is not read
+            async with client.post(api_keys.gw, dict(GOOD)) as refused:
+                assert (refused.status, (await refused.json())["error"]["code"]) == (503, "overloaded")
+            assert 20_000_000 < bodies.bytes_in_flight <= 24_000_100
+            assert await waiting.read() == large
+        async with asyncio.timeout(5):
+            while bodies.bytes_in_flight:  # noqa: ASYNC110 - a number has no event
+                await asyncio.sleep(0.01)
+        assert await posted(client, api_keys.gw) == 200
+
+
 async def test_an_overloaded_routers_refusal_is_the_clients(edge_database: Postgres, api_keys: Keys) -> None:
     gate = Gate()
     async with running_stack(edge_database) as (client, router):
@@ -104,6 +128,7 @@ async def test_an_overloaded_routers_refusal_is_the_clients(edge_database: Postg
         large = {**GOOD, "messages": [{"role": "user", "content": "x" * 900_000}]}
         async with client.post(api_keys.gw, large) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert OWN_ERROR not in answer.headers
             assert (await answer.json())["error"]["code"] == "overloaded"
         gate.opened.set()
         assert await held == 200

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_router.journal.frame import FrameKind
+from gateway_shared.hop import OWN_ERROR
 from gateway_shared.model_call import ModelCall
 from gateway_shared.usage_event import TokenCounts, UsageEvent
 from tests.integration.router.router_rig import CALLER, RouterRig, Simulator, open_rig, providers_at
@@ -168,6 +169,7 @@ async def test_a_refusal_keeps_its_status_and_costs_nothing(
     received = await router.call(asking(provider, text, stream=stream))
     assert received.status == relayed
     assert received.headers["content-type"] == "application/json"
+    assert OWN_ERROR not in received.headers  # it would be the same from another router
     error = json.loads(received.body)["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert "1234567890" not in received.body.decode()

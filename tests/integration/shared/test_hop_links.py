@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway_shared import canonical_log
-from gateway_shared import hop_client as hop_client_module
+from gateway_shared import canonical_log, hop_router
 from gateway_shared.errors import BadRequest
 from gateway_shared.hop import HopLost
 from gateway_shared.hop_frames import DRAIN, MAX_HEAD_BYTES, PING, header_of
@@ -94,8 +93,8 @@ async def status_of(client: Any, operation: str, body: bytes) -> int:
 
 
 async def test_connections_are_renewed_and_no_stream_is_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hop_client_module, "RENEW_AFTER_S", 0.05)
-    monkeypatch.setattr(hop_client_module, "SETTLED_S", 0.0)
+    monkeypatch.setattr(hop_router, "RENEW_AFTER_S", 0.05)
+    monkeypatch.setattr(hop_router, "SETTLED_S", 0.0)
     held = Held()
     operations = for_the_edge(held=held.serve, echo=echo)
     async with (
@@ -121,8 +120,8 @@ async def test_connections_are_renewed_and_no_stream_is_dropped(folder: Path, mo
 async def test_a_connection_is_kept_when_its_successor_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hop_client_module, "RENEW_AFTER_S", 0.05)
-    monkeypatch.setattr(hop_client_module, "SETTLED_S", 0.0)
+    monkeypatch.setattr(hop_router, "RENEW_AFTER_S", 0.05)
+    monkeypatch.setattr(hop_router, "SETTLED_S", 0.0)
     async with (
         hop_server(for_the_edge(echo=echo), folder) as server,
         hop_client(folder, server, connections=1) as client,
@@ -265,7 +264,7 @@ async def test_a_router_that_refuses_is_told_of_once_and_once_more_when_it_lets_
         pauses.append(longest_s)
         return 0.0
 
-    monkeypatch.setattr("gateway_shared.hop_client.random.uniform", no_pause)
+    monkeypatch.setattr("gateway_shared.hop_router.random.uniform", no_pause)
     async with hop_server(for_the_edge(echo=echo), folder) as server:
         welcome = server.identify
 
@@ -275,7 +274,7 @@ async def test_a_router_that_refuses_is_told_of_once_and_once_more_when_it_lets_
         monkeypatch.setattr(server, "identify", identify)
         async with hop_client(folder, server) as client:
             await until(lambda: len(pauses) >= 20)
-            assert set(pauses) == {hop_client_module.REFUSED_BACKOFF_S}
+            assert set(pauses) == {hop_router.REFUSED_BACKOFF_S}
             monkeypatch.setattr(server, "identify", welcome)
             assert await status_of(client, "echo", b"") == 200
     told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]

@@ -3,12 +3,12 @@
 A stream passes through; a plain answer is held whole, and its length is the provider's choice.
 """
 
-from gateway_shared.errors import ServiceUnavailable
+from gateway_shared.errors import Overloaded
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
 
-class AnswersTooLarge(ServiceUnavailable):
+class AnswersTooLarge(Overloaded):
     """The answers that are being received together are more than the gateway holds; ask again."""
 
     default_message = "The gateway holds as many bytes of providers' answers as it may; try again."
