@@ -1,6 +1,7 @@
 """A provider's keys leave no trace: not in what the API answers, the database, the logs, the journal or the queue."""
 
 import asyncio
+import base64
 import secrets
 import uuid
 from pathlib import Path
@@ -22,6 +23,7 @@ async def test_no_key_is_left_in_database_logs_journal_or_queue(
     keys = [f"sk-canary-{secrets.token_hex(16)}" for _ in range(3)]
     body: dict[str, Any] = {"kind": "openai-compatible", "base_url": f"{stack.simulator_url}/openai/v1"}
     told: list[str] = []
+    request_ids: list[str] = []
 
     async def send(method: str, path: str = "", **sent: Any) -> None:
         async with admin.request(method, f"{url}{path}", **sent) as answer:
@@ -39,20 +41,49 @@ async def test_no_key_is_left_in_database_logs_journal_or_queue(
         message = {"model": "canary/gpt-4o", "messages": [{"role": "user", "content": text}]}
         async with admin.post(f"{stack.edge_url}/v1/chat/completions", json=message, headers=headers) as answer:
             told.append(await answer.text())
+            request_ids.append(answer.headers["x-request-id"])
     await ledger.wait_for_rows(
         "SELECT 1 FROM billing.attempts WHERE agent_run_id = $1", marker, at_least=3, within_s=10
     )
     await send("DELETE", "/canary")
-    secrets_sent = [key.encode() for key in keys]
-    assert [text for text in told if any(key in text for key in keys)] == []
-    assert await tables_with(stack, keys) == []
+    secrets_sent = [spelt for key in keys for spelt in spellings(key)]
+    assert [text for text in told if any(spelt in text for spelt in secrets_sent)] == []
+    assert await tables_with(stack, secrets_sent) == []
     database = database_folder(stack)
-    assert files_with(database, [body["base_url"].encode()]), "what is stored is found there"
+    known = {database: body["base_url"], stack.home / "logs": request_ids[0]}
+    known |= {stack.home / name: marker for name in ("journal", "rabbitmq")}
+    for folder, written in known.items():
+        assert await asyncio.to_thread(files_with, folder, [written]), f"what is written to {folder} is found there"
     for folder in (stack.home, database):
         assert await asyncio.to_thread(files_with, folder, secrets_sent) == []
 
 
-async def tables_with(stack: Stack, keys: list[str]) -> list[str]:
+def test_a_key_is_found_in_whatever_spelling_and_place(tmp_path: Path) -> None:
+    """What the test above rests on: within longer text, in base64 at each of the places of a group of three bytes."""
+    key = f"sk-canary-{secrets.token_hex(16)}"
+    texts = [f"{'x' * before}{key}yz".encode() for before in range(3)]
+    written = [*texts, *(text.hex().encode() for text in texts), *(text.hex().upper().encode() for text in texts)]
+    written += [encode(text) for text in texts for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    for number, content in enumerate(written):
+        (tmp_path / str(number)).write_bytes(b"-" * (CHUNK_BYTES - 20) + content)
+    assert len(files_with(tmp_path, spellings(key))) == len(written)
+    assert files_with(tmp_path, spellings(f"{key[:-1]}-")) == []
+
+
+def spellings(key: str) -> list[str]:
+    """As it stands, in hexadecimal (as PostgreSQL shows a bytea), and as a part of something in base64."""
+    plain = key.encode()
+    found = [key, plain.hex(), plain.hex().upper()]
+    for before in range(3):
+        # each character stands for six bits: only those that are of the key alone
+        bits_before, bits = 8 * before, 8 * (before + len(plain))
+        certain = slice(-(-bits_before // 6), bits // 6)
+        encoded = (encode(bytes(before) + plain) for encode in (base64.b64encode, base64.urlsafe_b64encode))
+        found += [text.decode()[certain] for text in encoded]
+    return list(dict.fromkeys(found))
+
+
+async def tables_with(stack: Stack, wanted: list[str]) -> list[str]:
     """Tables in which a row has one of them, in any column."""
     connection = await asyncpg.connect(stack.run["postgres_owner_dsn"], timeout=10)
     try:
@@ -64,7 +95,7 @@ async def tables_with(stack: Stack, keys: list[str]) -> list[str]:
         found = []
         for table in tables:
             query = f"SELECT count(*) FROM {table['name']} AS t WHERE t::text LIKE ANY ($1)"
-            if await connection.fetchval(query, [f"%{key}%" for key in keys]):
+            if await connection.fetchval(query, [f"%{text}%" for text in wanted]):
                 found.append(table["name"])
         return found
     finally:
@@ -77,8 +108,9 @@ def database_folder(stack: Stack) -> Path:
     return Path(arguments[arguments.index("-D") + 1])
 
 
-def files_with(folder: Path, wanted: list[bytes]) -> list[Path]:
-    """Files below it that hold any of these bytes."""
+def files_with(folder: Path, texts: list[str]) -> list[Path]:
+    """Files below it that hold any of these texts."""
+    wanted = [text.encode() for text in texts]
     overlap = max(map(len, wanted))
     found = []
     for path in folder.rglob("*"):
@@ -87,7 +119,8 @@ def files_with(folder: Path, wanted: list[bytes]) -> list[Path]:
         with path.open("rb") as file:
             before = b""
             while chunk := file.read(CHUNK_BYTES):
-                if any(key in before + chunk for key in wanted):
+                both = before + chunk
+                if any(text in both for text in wanted):
                     found.append(path)
                     break
                 before = chunk[-overlap:]

@@ -1,6 +1,5 @@
 """The operations beside the calls themselves: `/v1/providers` and `/v1/models`, put together. Imports litellm."""
 
-import time
 from collections.abc import Container
 
 from gateway_router.calls import ChatCalls
@@ -19,7 +18,8 @@ from gateway_shared.errors import JsonObject
 
 def provider_api(stored: StoredProviders, calls: ChatCalls, *, allowed_hosts: Container[str]) -> ProviderApi:
     def health(registration: Registration) -> JsonObject:
-        return health_view(registration, calls.resilience.health.of(registration, now_s=time.monotonic()))
+        resilience = calls.resilience
+        return health_view(registration, resilience.health.of(registration, now_s=resilience.clock_s()))
 
     rules = ProviderRules(provider_names().__contains__, allowed_hosts)
     return ProviderApi(stored.store, stored.directory, rules, health, ProviderTrial(calls))

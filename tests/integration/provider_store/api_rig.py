@@ -18,6 +18,7 @@ from gateway_router.journal import Journal
 from gateway_router.journal.frame import FrameKind, decode
 from gateway_router.limits import CallLimits
 from gateway_router.litellm_catalogue import guess_provider
+from gateway_router.resilience import Resilience
 from gateway_router.speeches import open_speeches
 from gateway_router.stored_providers import StoredProviders, open_stored_providers
 from gateway_shared.call_head import Caller, CallHead
@@ -111,7 +112,13 @@ def environment_at(simulator_url: str) -> Configuration:
 
 @asynccontextmanager
 async def open_api_rig(
-    certificates: Certificates, database: Postgres, folder: Path, environment: Configuration, *, has_ring: bool = True
+    certificates: Certificates,
+    database: Postgres,
+    folder: Path,
+    environment: Configuration,
+    *,
+    has_ring: bool = True,
+    resilience: Resilience | None = None,
 ) -> AsyncIterator[ApiRig]:
     journal, limits = Journal.open(folder / "journal", instance="test"), CallLimits(call_s=5, first_byte_s=5)
     async with (
@@ -126,7 +133,8 @@ async def open_api_rig(
         ) as stored,
         open_speeches(EgressGuard(LOOPBACK), connect_timeout_s=2, call_timeout_s=5) as speeches,
     ):
-        calls = ChatCalls(stored.directory, speeches, journal, limits, guess_provider)
+        resilience = resilience or Resilience()
+        calls = ChatCalls(stored.directory, speeches, journal, limits, guess_provider, resilience=resilience)
         served = operations(
             calls.serve,
             model_api(stored.directory, stored.read_prices).serve,

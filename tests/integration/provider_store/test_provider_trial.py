@@ -1,13 +1,20 @@
 """`POST /v1/providers/{provider}/test`: one metered call, and in whose words its result is told."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from gateway_router.configuration import Configuration
+from gateway_router.public_address import Address
+from gateway_shared.tls import public_server_context
 from tests.integration.provider_store.api_rig import ApiRig, environment_at, open_api_rig
+from tests.integration.router import http1_server
+from tests.integration.router.dns_server import dns_server
+from tests.integration.router.provider_clients import ANSWER
 from tests.integration.router.router_rig import Simulator, listening, open_simulator
 from tests.servers import Certificates, Postgres, free_ports
 
@@ -97,6 +104,35 @@ async def test_nobody_listens(api: ApiRig) -> None:
     (port,) = free_ports(1)
     told = await trial_at(api, f"http://127.0.0.1:{port}/v1")
     assert (told["ok"], told["result"], told["http_status"]) == (False, "not_reached", None)
+
+
+async def test_a_name_that_comes_to_mean_this_machine_is_not_dialled_again(
+    certificates: Certificates, database: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registered when it was public: 127.0.0.2 stands for such an address, 127.0.0.1 is what must not be reached."""
+
+    def stands_for_public(address: Address) -> bool:
+        return str(address) == "127.0.0.2"
+
+    monkeypatch.setattr("gateway_router.egress.is_public", stands_for_public)
+    profile = replace(certificates.profile("router"), dns_names=("provider.test",))
+    leaf = certificates.issue_odd("provider", profile)
+    monkeypatch.setenv("SSL_CERT_FILE", str(leaf.ca_file))
+    tls = public_server_context(leaf.cert_file, leaf.key_file)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    provider, target = http1_server.Server(head % len(ANSWER) + ANSWER, hangs_up=True), http1_server.Server()
+    async with (
+        dns_server() as dns,
+        http1_server.listening(provider.serve, host="127.0.0.2", tls=tls) as port,
+        http1_server.listening(target.serve, port=port),
+        open_api_rig(certificates, database, tmp_path, Configuration()) as api,
+    ):
+        dns.answers["provider.test"] = [["127.0.0.2"], ["127.0.0.1"]]
+        assert (await trial_at(api, f"https://provider.test:{port}/v1"))["result"] == "ok"
+        told = (await api.ask("test", "mine")).json
+        assert (told["ok"], told["result"], told["http_status"]) == (False, "not_reached", None)
+        assert dns.asked.count("provider.test") == 4, "looked up for each trial, by A and by AAAA"
+    assert (provider.connections, target.connections) == (1, 0)
 
 
 async def test_of_anothers_tenant_the_asking_key_pays(api: ApiRig, simulator: Simulator) -> None:

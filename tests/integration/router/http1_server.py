@@ -1,6 +1,7 @@
 """A server that answers byte for byte what a test says, and the provider client of our own that asks it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -47,7 +48,9 @@ class Server:
 
 
 @asynccontextmanager
-async def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+async def listening(
+    script: Script, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """A port behind which `script` runs for each connection, and is ended with the block."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -65,7 +68,7 @@ async def listening(script: Script, *, host: str = "127.0.0.1", port: int = 0) -
         finally:
             writer.transport.abort()
 
-    listener = await asyncio.start_server(run, host, port)
+    listener = await asyncio.start_server(run, host, port, ssl=tls)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:

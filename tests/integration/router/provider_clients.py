@@ -48,11 +48,13 @@ class ProviderClient:
     name: str
     litellm_name: str | None = None
 
-    def transport(self, guard: EgressGuard, budget: AnswerBudget | None = None) -> Transport:
+    def transport(
+        self, guard: EgressGuard, budget: AnswerBudget | None = None, *, connect_timeout_s: float = 2
+    ) -> Transport:
         if self.litellm_name:
-            return LitellmTransport(guard, connect_timeout_s=2, call_timeout_s=5, budget=budget)
+            return LitellmTransport(guard, connect_timeout_s=connect_timeout_s, call_timeout_s=5, budget=budget)
         client = Http1Transport if self.name == "http1" else HttpTransport
-        return client(guard, connect_timeout_s=2, budget=budget)
+        return client(guard, connect_timeout_s=connect_timeout_s, budget=budget)
 
     @property
     def provider(self) -> Provider:

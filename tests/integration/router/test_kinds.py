@@ -3,6 +3,7 @@ the ledger get. None of it was run against a live provider.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from gateway_router.kinds import KINDS
 from gateway_shared.usage_event import TokenCounts
-from tests.integration.router.documented import KEY, DocumentedProvider, Exchange, load_exchanges
+from tests.integration.router.documented import KEY, DocumentedProvider, Exchange, Json, load_exchanges
 from tests.integration.router.router_rig import RouterRig, listening, open_rig
 from tests.integration.router.test_calls import data_of
 from tests.recordings import Received
@@ -22,12 +23,20 @@ EXCHANGES = load_exchanges()
 WORKING = [exchange for exchange in EXCHANGES if exchange.said["status"] == 200]
 ERRORS = [exchange for exchange in EXCHANGES if exchange.said["status"] != 200]
 WITH_KEY = [exchange for exchange in WORKING if "unauthorized" in exchange.api and exchange.said["what"] == "plain"]
+DOCUMENTATION = Path(__file__).parents[3] / "docs/providers.md"
+DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
+FROM_MEMORY = "from memory: "
 OF_OUR_TRANSPORT = {"host", "user-agent", "accept", "accept-encoding", "content-length"}
 
 
 def named(exchange: Exchange) -> str:
     number = [one for one in EXCHANGES if one.file == exchange.file].index(exchange)
     return f"{exchange.file}-{exchange.said['what']}-{number}"
+
+
+def is_dated(part: Json) -> bool:
+    """Whether it is of a day: recorded, reported or read then."""
+    return DAY.search(part["date"]) is not None and not part["date"].startswith(FROM_MEMORY)
 
 
 def each(exchanges: list[Exchange]) -> pytest.MarkDecorator:
@@ -55,10 +64,21 @@ def test_every_kind_has_an_exchange_of_each_sort(kind: str) -> None:
     assert sorts == {"plain", "stream", "tools", "structured", "error"}
 
 
-def test_every_exchange_says_where_it_is_from() -> None:
-    assert all(
-        part["source"].startswith("https://") and part["date"] for one in EXCHANGES for part in (one.api, one.said)
-    )
+def test_every_exchange_says_where_it_is_from_and_of_when_or_that_it_is_from_memory() -> None:
+    parts = [part for one in EXCHANGES for part in (one.api, one.said)]
+    assert [part for part in parts if not part["source"].startswith("https://")] == []
+    assert [part["date"] for part in parts if not (is_dated(part) or part["date"].startswith(FROM_MEMORY))] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_dated_exchange_that_works(kind: str) -> None:
+    assert [one for one in WORKING if one.kind == kind and is_dated(one.api) and is_dated(one.said)]
+
+
+def test_the_documentation_s_table_says_of_which_kinds_something_is_from_memory() -> None:
+    rows = [line.split("|") for line in DOCUMENTATION.read_text().splitlines() if line.endswith("| never |")]
+    said = {row[1].strip(" `").replace("-", "_") for row in rows if "from memory" in row[8]}
+    assert said == {one.kind for one in EXCHANGES if not (is_dated(one.api) and is_dated(one.said))}
 
 
 @each(WORKING)
