@@ -1,7 +1,8 @@
 """Whether a ledger is exact: judged by what clients saw and what the simulator received, priced anew.
 
 The gateway's own counters have no say. One call that reached the provider is one row; a row beyond those must say that
-it cost nothing; an answer that a client got in full is settled with the provider's own tokens, to the nano-dollar.
+it cost nothing; an answer that a client got in full is settled with the provider's own tokens, to the nano-dollar. No
+producer may miss an event, by its numbers and by the view that the billing team asks.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ _GAPS = """
     SELECT producer, max(sequence) - count(DISTINCT sequence) AS missing, count(*) - count(DISTINCT sequence) AS doubled
     FROM billing.attempts GROUP BY producer HAVING max(sequence) <> count(*)
 """
+_INCOMPLETE = "SELECT producer, missing, missing_ranges FROM billing.completeness WHERE missing <> 0"
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Audit:
     """Rows of answers that a client got in full."""
     unsent: int = 0
     """Rows of calls that never reached the provider, at no cost."""
+    unbilled: int = 0
+    """Rows that know of no usage, at no cost: those of `unsent`, and of calls that ended before anything was known."""
     duplicates: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong_cost: list[str] = field(default_factory=list)
@@ -50,17 +54,25 @@ class Audit:
     """Of whose attempts none is the final one, or several that reached the provider."""
     gaps: list[Row] = field(default_factory=list)
     """Producers whose numbers have a gap or a double in the ledger."""
+    incomplete: list[Row] = field(default_factory=list)
+    """Producers of whom events are missing by the view that the billing team asks, up to their own last mark."""
 
     @property
     def is_exact(self) -> bool:
-        return not (self.duplicates or self.missing or self.wrong_cost or self.wrong_final or self.gaps)
+        by_request = self.duplicates or self.missing or self.wrong_cost or self.wrong_final
+        return not (by_request or self.gaps or self.incomplete)
+
+    @property
+    def missing_by_view(self) -> int:
+        return sum(row["missing"] for row in self.incomplete)
 
     def __str__(self) -> str:
         return (
             f"asked {self.asked}, answered {self.answered}, provider calls {self.provider_calls}, "
-            f"ledger {self.rows}, duplicates {len(self.duplicates)}, missing {len(self.missing)}, "
-            f"wrong cost {len(self.wrong_cost)}, wrong final {len(self.wrong_final)}, "
-            f"producers with gaps {len(self.gaps)}"
+            f"ledger {self.rows}, of these {self.unbilled} of no known usage at cost 0, "
+            f"duplicates {len(self.duplicates)}, missing {len(self.missing)}, wrong cost {len(self.wrong_cost)}, "
+            f"wrong final {len(self.wrong_final)}, producers with gaps {len(self.gaps)}, "
+            f"missing by billing.completeness {self.missing_by_view}"
         )
 
 
@@ -80,7 +92,8 @@ async def audit(
     for outcome in outcomes:
         found.answered += outcome.complete
         judge(found, outcome, calls.get(outcome.marker, []), rows.get(outcome.marker, []), prices)
-    found.gaps = await _gaps(ledger, within_s)
+    found.gaps = await _none_of(ledger, _GAPS, within_s)
+    found.incomplete = await _none_of(ledger, _INCOMPLETE, within_s)
     print(found)
     return found
 
@@ -88,6 +101,7 @@ async def audit(
 def judge(found: Audit, outcome: Outcome, calls: Sequence[Row], rows: Sequence[Row], prices: PriceList) -> None:
     """Adds to `found` what is wrong with one request's rows."""
     free = [row for row in rows if row["cost_nano_usd"] == 0 and row["usage_source"] in _NOTHING_USED]
+    found.unbilled += len(free)
     surplus = len(rows) - len(calls)
     found.missing += [outcome.marker] * max(0, -surplus)
     found.duplicates += [outcome.marker] * max(0, surplus - len(free))
@@ -124,12 +138,12 @@ def _is_as_told(row: Row, told: Iterable[Mapping[str, int] | None]) -> bool:
     return row["usage_source"] not in _SETTLED_BY_PROVIDER or any(tokens == usage for usage in told)
 
 
-async def _gaps(ledger: Ledger, within_s: float) -> list[Row]:
-    """Of all producers: what another test's router has yet to publish may be behind these calls in the queue."""
+async def _none_of(ledger: Ledger, sql: str, within_s: float) -> list[Row]:
+    """What is left in the end, of all producers: another test's may have to publish what is behind these calls."""
     deadline_s = time.monotonic() + within_s
-    while (gaps := await ledger.query(_GAPS)) and time.monotonic() < deadline_s:  # noqa: ASYNC110 - as below
+    while (found := await ledger.query(sql)) and time.monotonic() < deadline_s:  # noqa: ASYNC110 - as below
         await asyncio.sleep(POLL_S)
-    return gaps
+    return found
 
 
 async def _calls_of(simulator_url: str, markers: set[str]) -> dict[str, list[Row]]:

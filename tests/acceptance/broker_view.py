@@ -45,28 +45,32 @@ def set_consumer_timeout(server: RabbitMq, milliseconds: int) -> None:
 
 
 async def delivery_counts(server: RabbitMq) -> list[int]:
-    """How often each of the first waiting messages, at most FRONT, was given back before; looking does so once more.
+    """How often each of the first waiting messages, at most FRONT, was given back before; looking does so once more."""
+    return [delivery_count(message) for message in await waiting_messages(server)]
 
-    Those that were given back stand in front.
-    """
+
+def delivery_count(message: AbstractIncomingMessage) -> int:
+    """How often it was given back before."""
+    headers: Any = message.headers
+    return int(headers.get("x-delivery-count", 0))
+
+
+async def waiting_messages(server: RabbitMq) -> list[AbstractIncomingMessage]:
+    """The first, at most FRONT, which are given back once more by it; those that were before stand in front."""
     connection = await broker.connect(server.url, server.tls_files("billing"), name="test")
     async with connection, asyncio.timeout(10):
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=FRONT)
         queue = await channel.declare_queue(LEDGER_QUEUE, passive=True)
         waiting = min(FRONT, queue.declaration_result.message_count or 0)
-        counts: list[int] = []
+        messages: list[AbstractIncomingMessage] = []
         all_here = asyncio.Event()
 
         async def look(message: AbstractIncomingMessage) -> None:
-            counts.append(_count(message.headers))
-            if len(counts) >= waiting:
+            messages.append(message)
+            if len(messages) >= waiting:
                 all_here.set()
 
         await queue.consume(look)
         await all_here.wait()
-    return counts
-
-
-def _count(headers: Any) -> int:
-    return int(headers.get("x-delivery-count", 0))
+    return messages

@@ -120,6 +120,11 @@ def gateway(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Gateway]:
         yield Gateway(stack, edge, router)
 
 
+@pytest.fixture(autouse=True)
+async def counted_before(ledger: Ledger) -> None:
+    print(f"{await ledger.event_count()} events before")
+
+
 async def test_a_broken_answer_is_an_error_to_the_client_and_one_event(
     stack: Stack, ledger: Ledger, gateway: Gateway
 ) -> None:

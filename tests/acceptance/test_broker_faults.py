@@ -8,7 +8,7 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
-from tests.acceptance.backlog import published_all
+from tests.acceptance.backlog import published_all, told_that_usage_waits, usage_metric
 from tests.acceptance.conftest import Audited
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.owned_stack import OwnedStack
@@ -34,8 +34,10 @@ async def test_answers_go_on_while_the_broker_is_down(owned: OwnedStack, audited
         await seen.until_answered(10)
         owned.rabbitmq.kill()
         await asyncio.sleep(away_s)
+        await told_that_usage_waits(owned)
         owned.rabbitmq.launch()
         await asyncio.to_thread(owned.rabbitmq.wait_until_ready)
+    await published_all(owned)
     assert seen.refused == []
     assert (await audited(seen)).is_exact
 
@@ -83,7 +85,6 @@ async def test_answers_go_on_while_the_broker_hangs_and_a_publish_is_given_up_af
 async def test_a_topology_that_was_deleted_under_load_is_declared_again_and_nothing_is_lost(
     owned: OwnedStack, audited: Audited, lost: str
 ) -> None:
-    binding = f"{USAGE_EXCHANGE}\t{LEDGER_QUEUE}"
     async with traffic(owned) as seen:
         await seen.until_answered(10)
         async with channel_of(owned.rabbitmq, "billing") as channel:
@@ -95,15 +96,44 @@ async def test_a_topology_that_was_deleted_under_load_is_declared_again_and_noth
                 queue = await channel.get_queue(LEDGER_QUEUE, ensure=False)
                 await queue.unbind(USAGE_EXCHANGE, USAGE_ROUTING_KEY)
         deleted_s = time.monotonic()
-        await asyncio.to_thread(
-            wait_until,
-            lambda: binding in owned.rabbitmq.control("list_bindings", "source_name", "destination_name"),
-            what="the ledger's queue is bound to the exchange",
-            timeout_s=DECLARED_AGAIN_WITHIN_S,
-        )
+        await bound_again(owned)
         print(f"declared again after {time.monotonic() - deleted_s:.1f} s")
+    await published_all(owned)
     assert seen.refused == []
     assert (await audited(seen)).is_exact
+
+
+async def test_while_usage_cannot_be_routed_metrics_tell_and_none_is_unaccounted_for(
+    owned: OwnedStack, audited: Audited
+) -> None:
+    async with traffic(owned) as seen:
+        await seen.until_answered(10)
+        before = usage_metric(owned, "publishes_total", result="unroutable")
+        owned.billing.pause()  # else it binds the queue again within seconds
+        try:
+            async with channel_of(owned.rabbitmq, "billing") as channel:
+                queue = await channel.get_queue(LEDGER_QUEUE, ensure=False)
+                await queue.unbind(USAGE_EXCHANGE, USAGE_ROUTING_KEY)
+            await told_that_usage_waits(owned)
+            assert usage_metric(owned, "publishes_total", result="unroutable") > before
+            assert usage_metric(owned, "unaccounted_events") == 0
+        finally:
+            owned.billing.resume()
+        await bound_again(owned)
+    await published_all(owned)
+    assert seen.refused == []
+    assert (await audited(seen)).is_exact
+
+
+async def bound_again(owned: OwnedStack) -> None:
+    """Returns when the ledger's queue is bound to the exchange. Raises AssertionError."""
+    binding = f"{USAGE_EXCHANGE}\t{LEDGER_QUEUE}"
+    await asyncio.to_thread(
+        wait_until,
+        lambda: binding in owned.rabbitmq.control("list_bindings", "source_name", "destination_name"),
+        what="the ledger's queue bound to the exchange",
+        timeout_s=DECLARED_AGAIN_WITHIN_S,
+    )
 
 
 async def test_what_the_consumer_has_in_hand_outlives_the_queue_it_came_from(

@@ -38,6 +38,11 @@ def impatient_broker(owned: OwnedStack) -> Iterator[None]:
     owned.billing.start()
 
 
+@pytest.fixture(autouse=True)
+async def counted_before(owned_ledger: Ledger) -> None:
+    print(f"{await owned_ledger.event_count()} events before")
+
+
 @pytest.mark.usefixtures("impatient_broker")
 @pytest.mark.parametrize("away_s", [2.5 * CONSUMER_TIMEOUT_S, pytest.param(USABLE_FOR_S + 30, marks=pytest.mark.long)])
 async def test_while_postgres_is_away_answers_go_on_and_messages_go_back_once(

@@ -5,13 +5,14 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractQueue
 
 from gateway_shared.topology import CONTENT_TYPE, LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
 from tests.acceptance.backlog import published_all
-from tests.acceptance.broker_view import messages_held
+from tests.acceptance.broker_view import delivery_count, messages_held, wait_for_consumers, waiting_messages
 from tests.acceptance.conftest import Audited
 from tests.acceptance.ledger import Ledger, Row
 from tests.acceptance.metrics_text import total
@@ -24,6 +25,7 @@ from tests.servers import wait_until
 TAP = "usage.tap"
 ANSWERS = 200
 COMMITTED_WITHIN_S = 20.0
+LEFT_WITHIN_S = 20.0
 TOTALS = """
     SELECT count(*) AS events, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
            sum(cost_nano_usd) AS cost_nano_usd
@@ -36,19 +38,24 @@ async def test_a_consumer_killed_between_commit_and_acknowledgement_adds_no_row(
     owned: OwnedStack, owned_ledger: Ledger, audited: Audited, deaths: int
 ) -> None:
     """Mute, it hears events and commits them, and the broker hears nothing of it; the next life gets them again."""
-    path, dropped = owned.proxies.billing_to_broker, 0.0
+    path, dropped, held = owned.proxies.billing_to_broker, 0.0, list[int]()
     async with traffic(owned) as seen:
         for _ in range(deaths):
             with path.mute():
                 await committed_more(owned_ledger)
                 owned.billing.kill()
             path.reset()  # the broker hears of the death at once, not at its third heartbeat
+            held.append(await held_though_committed(owned, owned_ledger))
             owned.billing.launch()
             await asyncio.to_thread(
                 wait_until, lambda: duplicates(owned) > 0, what="what was not acknowledged is delivered again"
             )
             dropped += duplicates(owned)
-    print(f"{deaths} deaths; the conflict clause dropped {dropped:.0f} rows of what was delivered again")
+    print(
+        f"{deaths} deaths; behind each the broker held {min(held)} to {max(held)} events that the ledger had; "
+        f"the conflict clause dropped {dropped:.0f} rows of what was delivered again"
+    )
+    assert min(held) > 0, "acknowledged before the death: this shows nothing"
     assert (await audited(seen)).is_exact
 
 
@@ -99,6 +106,16 @@ async def committed_more(ledger: Ledger) -> None:
     """Returns with the first commit from now on."""
     before = await ledger.event_count()
     await ledger.wait_for_rows("SELECT 1 FROM billing.attempts", at_least=before + 1, within_s=COMMITTED_WITHIN_S)
+
+
+async def held_though_committed(owned: OwnedStack, ledger: Ledger) -> int:
+    """Events in the ledger whose messages the broker has: a consumer had them, and did not acknowledge them."""
+    await wait_for_consumers(owned.rabbitmq, 0, within_s=LEFT_WITHIN_S)
+    given_back = [message for message in await waiting_messages(owned.rabbitmq) if delivery_count(message) > 0]
+    lines = [orjson.loads(line) for message in given_back for line in message.body.split(b"\n")]
+    ids = [line["event_id"] for line in lines if "event_id" in line]
+    (row,) = await ledger.query("SELECT count(*) AS n FROM billing.attempts WHERE event_id = ANY($1)", ids)
+    return int(row["n"])
 
 
 async def totals(ledger: Ledger, seen: Traffic) -> Row:

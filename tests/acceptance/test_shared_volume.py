@@ -15,6 +15,7 @@ ROWS_WITHIN_S = 20.0
 
 
 async def test_it_adds_nothing_until_they_end_and_then_all_are_settled(stack: Stack, ledger: Ledger) -> None:
+    print(f"{await ledger.event_count()} events before")
     with edge_with_routers(stack, 1, CONCURRENT_REQUESTS="1000") as (edge, (router,)):
         streams = await opened(stack, edge.port, STREAMS, "words=5 hold_after=2")
         await held(stack, STREAMS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -42,13 +43,17 @@ class Ask:
 
 @dataclass
 class Outcome:
-    """What one client saw. `complete`: its whole answer came, a 200 with its `[DONE]` or all of its body."""
+    """What one client saw. `complete`: its whole answer came, a 200 with its `[DONE]` or all of its body.
+
+    `ended_s` is the monotonic second at which it was over, whole or not.
+    """
 
     marker: str
     ask: Ask
     status: int = 0
     complete: bool = False
     left: bool = False
+    ended_s: float = 0.0
 
 
 def ordinary(chance: random.Random) -> Ask:
@@ -137,6 +142,7 @@ async def _client(gateway: Gateway, session: aiohttp.ClientSession, seen: Traffi
         await _converse(gateway, session, outcome)
     except (aiohttp.ClientError, ConnectionError, TimeoutError):
         outcome.complete = False
+    outcome.ended_s = time.monotonic()
     seen.ended(outcome)
 
 

@@ -45,10 +45,12 @@ def report(told: Chaos) -> str:
         f"started again: {_listed(told.starts)}",
         f"asked {asked}, of these {streams} for a stream: {_listed(models)}",
         f"answered in full {found.answered}, cut {cut}, left by the client {left}, refused: {_listed(refused)}",
-        f"provider calls {found.provider_calls}, ledger {found.rows}, of these {found.unsent} never sent, at no cost",
+        f"provider calls {found.provider_calls}, ledger {found.rows}, of these {found.unsent} never sent, at no cost; "
+        f"{found.unbilled} in all of no known usage, at no cost",
         f"answered {found.answered}, ledger {found.settled}, duplicates {len(found.duplicates)}, "
-        f"missing {len(found.missing)}, wrong cost {len(found.wrong_cost)}, producers with gaps {len(found.gaps)}",
-        "EXACT" if found.is_exact else f"NOT EXACT: {wrong[:20]} {found.gaps}",
+        f"missing {len(found.missing)}, wrong cost {len(found.wrong_cost)}, producers with gaps {len(found.gaps)}, "
+        f"missing by billing.completeness {found.missing_by_view}",
+        "EXACT" if found.is_exact else f"NOT EXACT: {wrong[:20]} {found.gaps} {found.incomplete}",
     ]
     return "\n".join(lines)
 

@@ -135,6 +135,33 @@ async def test_an_id_of_a_time_without_a_partition_is_kept_in_the_default_one(
     assert len(rows) == 1
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"started_at": "1970-01-01T00:00:00.000000+00:00"},
+        {"started_at": "9999-12-31T23:59:59.000000+00:00"},
+        {"duration_us": 2**62},
+    ],
+    ids=["the epoch", "the end of the calendar", "a duration beyond it"],
+)
+async def test_an_event_of_an_absurd_time_is_quarantined_and_neither_lost_nor_missing(
+    billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str, odd: dict[str, object]
+) -> None:
+    events = [usage_event(producer=producer, sequence=number) for number in (1, 3)]
+    absurd = usage_event(producer=producer, sequence=2, **odd).to_json()
+    await publish(rabbitmq_server, [b"\n".join([events[0].to_json(), absurd, events[1].to_json()])])
+    rows = await attempts_of(ledger_database, producer, count=2)
+    assert [row["sequence"] for row in rows] == [1, 3]
+    (held,) = await rows_when(
+        ledger_database, "SELECT * FROM billing.quarantine_open WHERE producer = $1", producer, enough=bool
+    )
+    assert (bytes(held["raw"]), held["sequence"], held["tenant_id"]) == (absurd, 2, "default")
+    (account,) = await query(
+        ledger_database, "billing_reader", "SELECT * FROM billing.completeness WHERE producer = $1", producer
+    )
+    assert (account["produced"], account["in_ledger"], account["quarantined"], account["missing"]) == (3, 2, 1, 0)
+
+
 async def test_there_is_one_line_a_batch_and_no_event_in_it(
     billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway_billing import queues
 from gateway_shared import postgres
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
 from tests.broker import channel_of
@@ -109,6 +110,27 @@ async def test_a_deleted_queue_is_declared_and_consumed_again(
     await publish_when_routable(rabbitmq_server, producer)
     await attempts_of(ledger_database, producer, count=1)
     wait_until(lambda: billing.get("/ready")[0] == 200, what="ready again")
+
+
+async def test_a_queue_of_other_arguments_is_consumed_and_a_metric_tells_until_it_is_ours(
+    stopped_billing: RunningBilling, rabbitmq_server: RabbitMq, ledger_database: Postgres, producer: str
+) -> None:
+    mismatch = "gateway_billing_topology_mismatch"
+    async with channel_of(rabbitmq_server, "billing") as channel:
+        await queues.declare(channel, timeout_s=DECLARED_AGAIN_WITHIN_S)
+        await channel.queue_delete(LEDGER_QUEUE)
+        other = await channel.declare_queue(LEDGER_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        await other.bind(USAGE_EXCHANGE, USAGE_ROUTING_KEY)
+    stopped_billing.start()
+    stopped_billing.wait_ready()
+    assert stopped_billing.metric(mismatch) == 1
+    await publish_events(rabbitmq_server, [usage_event(producer=producer)])
+    await attempts_of(ledger_database, producer, count=1)
+    async with channel_of(rabbitmq_server, "billing") as channel:
+        await channel.queue_delete(LEDGER_QUEUE)
+    wait_until(lambda: stopped_billing.metric(mismatch) == 0, what="a queue of ours", timeout_s=DECLARED_AGAIN_WITHIN_S)
+    await publish_when_routable(rabbitmq_server, producer, sequence=2)
+    await attempts_of(ledger_database, producer, count=2)
 
 
 async def test_a_lost_binding_and_a_lost_exchange_are_made_again(

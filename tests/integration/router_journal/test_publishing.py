@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway_router.metering import Metering
 from gateway_router.publisher import LINGER_S
@@ -31,6 +32,11 @@ def usage(metering: Metering) -> dict[str, object]:
     facts = metering.facts()["usage"]
     assert isinstance(facts, dict)
     return facts
+
+
+def metric(name: str, **labels: str) -> float:
+    """`gateway_usage_<name>` of this process, in which the router's metering runs."""
+    return REGISTRY.get_sample_value(f"gateway_usage_{name}", labels) or 0.0
 
 
 def is_connected(metering: Metering) -> bool:
@@ -134,8 +140,34 @@ async def test_events_stay_in_the_journal_while_the_queue_is_missing(
         second = await calls(metering, 300)
         await until(lambda: not is_connected(metering), what="a publish that failed")
         assert usage(metering)["unpublished_events"] == 300
+        assert metric("publishes_total", result="unroutable") > 0
+        assert (metric("broker_connected"), metric("unaccounted_events")) == (0, 0)
         await ledger_queue.declare()
         assert set(await ledger_queue.take(second)) == second
+        await until(lambda: is_published(metering), what="everything published")
+        assert (metric("broker_connected"), metric("unaccounted_events")) == (1, 0)
+
+
+async def test_a_record_damaged_before_it_was_published_is_told_as_an_event_unaccounted_for(
+    open_router: OpenMetering, ledger_queue: LedgerQueue
+) -> None:
+    await ledger_queue.delete()
+    async with open_router() as metering:
+        ids = await calls(metering, 10)
+        damaged = min(ids)
+        damage_last_record_of(damaged, metering.journal.folder.path)
+        assert metric("unaccounted_events") == 0
+        await ledger_queue.declare()
+        assert set(await ledger_queue.take(ids - {damaged})) == ids - {damaged}
+        await until(lambda: is_published(metering), what="all that can be read published")
+        assert metric("unaccounted_events") == 1
+
+
+def damage_last_record_of(event_id: str, journal: Path) -> None:
+    (segment,) = journal.glob("*.journal")
+    content = bytearray(segment.read_bytes())
+    content[content.rindex(event_id.encode())] ^= 1
+    segment.write_bytes(content)
 
 
 async def test_a_broker_that_hangs_is_given_up_after_five_seconds_and_the_journal_holds(

@@ -68,3 +68,15 @@ def test_a_whole_answer_is_one_settled_row_at_the_providers_word(
     outcome = Outcome("marker", ordinary(random.Random(1)), 200, complete=True)
     judge(found, outcome, [{"usage": USAGE}] * calls, rows, prices)
     assert {name: len(getattr(found, name)) for name in RIGHT} == {**RIGHT, **wrong}
+
+
+def test_rows_of_no_known_usage_at_cost_0_are_counted_whether_the_provider_was_asked_or_not(prices: PriceList) -> None:
+    found = Audit()
+    outcome = Outcome("marker", ordinary(random.Random(1)))
+    judge(found, outcome, [{"usage": None}], [row(**NOTHING), row(**{**NOTHING, "is_final": False})], prices)
+    assert (found.unbilled, found.unsent, found.is_exact) == (2, 1, True)
+
+
+def test_a_ledger_whose_own_view_misses_an_event_is_not_exact() -> None:
+    found = Audit(incomplete=[{"producer": "r1/b1", "missing": 2, "missing_ranges": "7-8"}])
+    assert (found.missing_by_view, found.is_exact) == (2, False)
