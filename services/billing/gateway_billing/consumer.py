@@ -2,7 +2,8 @@
 
 While the database is away the subscription is given up, so that what is in hand goes back once
 instead of round and round; while the broker is away it reconnects. Both wait with jitter, and both
-end by themselves.
+end by themselves. A database that is locked or full can be read all the same: so the batch that it did
+not take is kept, and recorded before the queue is asked again, which then brings it as duplicates.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._subscription: Subscription | None = None
         self._backoff = Backoff(SystemRandom().uniform)
+        self._not_taken: Batch | None = None
 
     def stop(self) -> None:
         """`run` returns once the batch in hand is recorded and acknowledged."""
@@ -120,17 +122,26 @@ class Consumer:
     async def _record(self, batch: Batch, subscription: Subscription, before: asyncio.Task[None] | None) -> None:
         """Commits, then acknowledges, behind the batch before it. Raises DatabaseAway and SubscriptionEnded."""
         started_s = time.monotonic()
-        recorded = await self._ledger.record(batch.content, self._keeper)
+        try:
+            recorded = await self._ledger.record(batch.content, self._keeper)
+        except DatabaseAway:
+            self._not_taken = batch
+            raise
         if before is not None:
             await asyncio.wait({before})
         await subscription.acknowledge(batch.messages)
         _tell(batch, recorded, time.monotonic() - started_s)
 
     async def _wait_for_database(self) -> None:
-        """Raises DatabaseAway while it is, or while the schema is not there."""
+        """Raises DatabaseAway while it is, takes nothing, or the schema is not there."""
         async with borrowed(self._pool) as connection:
             await connection.fetchval("SELECT 1 FROM billing.event LIMIT 1")
         await self._keeper.load_once()
+        if self._not_taken is not None:
+            started_s = time.monotonic()
+            recorded = await self._ledger.record(self._not_taken.content, self._keeper)
+            _tell(self._not_taken, recorded, time.monotonic() - started_s)
+            self._not_taken = None
 
     async def _pause(self, reason: str, why: str) -> None:
         wait_s = self._backoff.next_s()
