@@ -5,11 +5,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 from gateway_router.configuration import Provider
 from gateway_router.dialects.dialect import UpstreamRequest
 from gateway_router.egress import EgressGuard
-from gateway_router.transports.http1 import Http1Transport
+from gateway_router.transports.http1 import Http1Transport, provider_tls
 from gateway_shared.settings import Secret
 from tests.integration.router.loopback import LOOPBACK
 
@@ -82,11 +83,17 @@ async def listening(
 async def serving(server: Server) -> AsyncIterator[Http1Transport]:
     async with listening(server.serve) as port:
         server.url = f"http://127.0.0.1:{port}/v1/chat/completions"
-        transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2)
+        transport = Http1Transport(EgressGuard(LOOPBACK), connect_timeout_s=2, tls=_tls())
         try:
             yield transport
         finally:
             await transport.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the system's authorities takes longer than an answer."""
+    return provider_tls()
 
 
 def request_to(server: Server, body: bytes = b"{}", **headers: str) -> UpstreamRequest:

@@ -78,6 +78,17 @@ async def test_interim_answers_are_passed_over() -> None:
         assert await response.read(100) == b"{}"
 
 
+async def test_trailers_change_nothing_of_the_head() -> None:
+    head = b"HTTP/1.1 200 OK\r\nX-Request-Id: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server = Server(head + b"5\r\nhello\r\n0\r\nX-Request-Id: 2\r\nRetry-After: 9\r\n\r\n")
+    async with serving(server) as transport:
+        for _ in range(2):
+            async with asyncio.timeout(5), transport.open(request_to(server), PROVIDER) as response:
+                assert await response.read(100) == b"hello"
+                assert response.headers == {"x-request-id": "1", "transfer-encoding": "chunked"}
+    assert server.connections == 1
+
+
 async def test_a_body_without_a_length_ends_with_its_connection() -> None:
     server = Server(b"HTTP/1.1 200 OK\r\n\r\nall of it", hangs_up=True)
     async with serving(server) as transport:

@@ -27,6 +27,7 @@ from tests.integration.router.loopback import LOOPBACK
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * (MAX_HEAD_BYTES + 1) + b"\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * MAX_HEAD_BYTES + b"\r\n",
+        CHUNKED[:-2] + b"X: y\r\n" * MAX_HEAD_BYTES + b"\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/2 200\r\n\r\n",
         b"SSH-2.0-OpenSSH\r\n",
@@ -35,6 +36,13 @@ from tests.integration.router.loopback import LOOPBACK
 )
 async def test_an_answer_that_is_cut_or_malformed_is_an_error(answer: bytes) -> None:
     server = Server(answer, hangs_up=True)
+    async with serving(server) as transport:
+        with pytest.raises(UpstreamCut):
+            await ask(transport, server)
+
+
+async def test_a_trailer_without_end_is_not_waited_for() -> None:
+    server = Server(CHUNKED[:-2] + b"X: " + b"y" * 4 * MAX_HEAD_BYTES)
     async with serving(server) as transport:
         with pytest.raises(UpstreamCut):
             await ask(transport, server)

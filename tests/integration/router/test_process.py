@@ -143,6 +143,22 @@ async def test_without_postgres_it_starts_with_the_stored_providers_it_knew_last
         await hop.close()
 
 
+async def test_litellm_is_imported_once_before_any_worker_is_forked(
+    certificates: Certificates, tmp_path: Path, simulator: Simulator
+) -> None:
+    told = tmp_path / "forks"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "def tell():\n"
+        f"    with open({str(told)!r}, 'a') as file:\n"
+        "        print('litellm.main' in sys.modules, file=file)\n"
+        "os.register_at_fork(before=tell)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    async with running_router(certificates, tmp_path, simulator, PYTHONPATH=path, ROUTER_WORKERS="2"):
+        assert told.read_text().splitlines() == ["True", "True"]
+
+
 @pytest.mark.parametrize(
     ("environ", "problem"),
     [

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection to a provider, one request at a time, parsed by httptools (llhttp).
 
-What a provider may make us hold is bounded: the head by MAX_HEAD_BYTES, unread body by a pause of
+What a provider may make us hold is bounded: the head, and trailers, by MAX_HEAD_BYTES, unread body by a pause of
 the socket. A connection is used again only after an answer that ended where its framing said, on a
 connection that is to be kept, with nothing behind it.
 """
@@ -40,7 +40,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[str, str] = {}
-        self._head_bytes = 0
+        self._bytes_beside_body = 0  # of whole reads: what has come with the end of the head is body
+        self._has_answer = False
         self._has_head = self._is_complete = self._is_paused = self._keeps_alive = False
         self._has_length = False
         self._parts: list[bytes] = []
@@ -54,7 +55,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     @property
     def was_kept_in_vain(self) -> bool:
         """Whether it served an earlier request, and nothing has come in answer to this one."""
-        return self._requests > 1 and not self._head_bytes
+        return self._requests > 1 and not self._has_answer
 
     async def post(self, head: bytes, body: bytes) -> None:
         """Sends a request; `head` ends with the empty line. Returns early when it is refused meanwhile.
@@ -158,18 +159,16 @@ class Http1Connection(asyncio.BufferedProtocol):
         if not self._is_busy or self._is_complete:
             self._fail("bytes that nobody asked for")
             return
-        had_head = self._has_head
+        self._has_answer = True
+        self._bytes_beside_body += nbytes
         try:
             self._parser.feed_data(memoryview(_RECEIVED)[:nbytes])
         except httptools.HttpParserUpgrade:
             self._fail("an upgrade that nobody asked for")
         except httptools.HttpParserError:
             self._fail("not HTTP/1.1")
-        if not had_head:
-            self._head_bytes += nbytes
-            # what has come with the end of the head is body
-            if not self._has_head and self._head_bytes > MAX_HEAD_BYTES:
-                self._fail("a head that is too long")
+        if self._bytes_beside_body > MAX_HEAD_BYTES and not self._is_complete:
+            self._fail("a head that is too long, or what is no body behind it")
         self._wake()
 
     def pause_writing(self) -> None:
@@ -205,6 +204,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._head_size > MAX_HEAD_BYTES:
             self._fail("a head that is too long")
             return
+        if self._has_head:
+            return  # a trailer: the head has been used
         key = name.decode("latin-1").lower()
         if key in ("content-length", "transfer-encoding"):
             self._has_length = True
@@ -214,6 +215,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.status = self._parser.get_status_code()
         if self.status >= 200:
             self._has_head = True
+            self._bytes_beside_body = 0
             if self._is_refused:
                 self._release_writer()
         else:  # 100 Continue, 103 Early Hints: the answer is still to come
@@ -222,6 +224,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     def on_body(self, data: bytes) -> None:
         if self._error is not None:
             return
+        self._bytes_beside_body = 0
         self._parts.append(data)
         self._held_bytes += len(data)
         if self._held_bytes > HIGH_WATER_BYTES and not self._is_paused and self._transport is not None:
