@@ -13,6 +13,8 @@ from tests.servers import Certificates
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The provider client is tested on both loops: services run on uvloop."""
     loops = {"asyncio": asyncio.new_event_loop}
+    if item.path.name == "test_http1_fuzz.py":
+        return {"uvloop": uvloop.new_event_loop}
     return {**loops, "uvloop": uvloop.new_event_loop} if item.path.name.startswith("test_http1") else loops
 
 
