@@ -111,19 +111,21 @@ class HopClient:
 
 
 def _least_loaded(routers: list[Router]) -> _Choice | None:
+    """One that is silent only where no other is: it may be dead, and calls would wait there until that is certain."""
     best: _Choice | None = None
     for router in routers:
-        if best is not None and router.calls >= best[0].calls:
-            continue
         links = [slot.link for slot in router.slots if slot.link is not None and slot.link.takes_streams]
-        if links:
-            best = router, min(links, key=_load)
+        if not links:
+            continue
+        link = min(links, key=_load)
+        if best is None or (link.is_silent, router.calls) < (best[1].is_silent, best[0].calls):
+            best = router, link
     return best
 
 
-def _load(link: Link) -> int:
+def _load(link: Link) -> tuple[bool, int]:
     """Its streams; one that writes in this loop tick anyway is taken first, since each write costs a system call."""
-    return len(link.streams) - (_WORTH_A_WRITE if link.has_output else 0)
+    return link.is_silent, len(link.streams) - (_WORTH_A_WRITE if link.has_output else 0)
 
 
 class HopRequest:

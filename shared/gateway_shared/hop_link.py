@@ -70,6 +70,11 @@ class Link(asyncio.Protocol):
         return self.closed.is_set() or self.peer_drains or self._drains
 
     @property
+    def is_silent(self) -> bool:
+        """Whether the peer let a ping pass without a word; it may yet answer, or be given up."""
+        return self._missed > 0
+
+    @property
     def has_output(self) -> bool:
         """Whether it writes at the end of this loop tick."""
         return bool(self._out)

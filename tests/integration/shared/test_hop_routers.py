@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway_shared import hop_link
 from gateway_shared.errors import CircuitOpen, GatewayError, JournalUnavailable, Overloaded, ServerError
 from gateway_shared.hop import HopLost
 from gateway_shared.hop_client import HopClient
@@ -130,6 +131,28 @@ async def test_a_router_that_refuses_at_once_does_not_draw_the_calls(folder: Pat
                 await statuses(client, 16)
         await statuses(client, 200)
         assert ill.asked > asked + 50
+
+
+async def test_a_router_that_lets_a_ping_pass_gets_no_call_while_another_speaks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hop_link, "BEAT_S", 0.05)
+    monkeypatch.setattr(hop_link, "MISSED_BEATS", 1_000_000)
+    speaking, hung = OneRouter(ServerError()), OneRouter(ServerError())
+    async with (
+        hop_server(for_the_edge(ask=speaking.serve), folder) as one,
+        hop_server(for_the_edge(ask=hung.serve), folder) as two,
+        hop_client(folder, one, two) as client,
+    ):
+        await all_reached(client)
+        for link in two.links:
+            monkeypatch.setattr(link, "_flush", lambda: None)
+        silent = [slot for router in client._routers for slot in router.slots if slot._port == two.port]
+        await until(lambda: all(slot.link is not None and slot.link.is_silent for slot in silent))
+        asked = hung.asked
+        assert await statuses(client, 200) == {200: 215}
+        assert hung.asked == asked
+        monkeypatch.undo()
 
 
 async def test_routers_that_all_refuse_are_still_asked(folder: Path) -> None:
