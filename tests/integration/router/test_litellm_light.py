@@ -46,10 +46,11 @@ def without_heavy_paths(monkeypatch: pytest.MonkeyPatch) -> None:
         litellm.utils.token_counter("gpt-4o", text="one")
 
 
+@pytest.mark.usefixtures("without_heavy_paths")
 @pytest.mark.parametrize("provider", ["anthropic", "google"])
 @PLAIN_OR_STREAM
 async def test_a_translated_answer_is_counted_and_priced_by_nobody_here(
-    provider: str, stream: bool, router: RouterRig, without_heavy_paths: None
+    provider: str, stream: bool, router: RouterRig
 ) -> None:
     # thoughts above all: LiteLLM counts their tokens itself where it is let
     text = "one two [[sim input=2 words=7 reasoning=4 cached=1]]"
