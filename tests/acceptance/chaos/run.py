@@ -19,6 +19,7 @@ REQUESTS_PER_S = 25.0
 LANES = 2
 LONGEST_PAUSE_S = 3.0
 ROWS_WITHIN_S = 120.0
+_DELETED = "delete queue"
 CLIENT_LEAVES, PROVIDER_FAILS = 0.08, 0.12
 """Shares of the requests."""
 
@@ -45,6 +46,8 @@ class Chaos:
     outcomes: list[Outcome] = field(default_factory=list)
     starts: Counter[str] = field(default_factory=Counter)
     lasted_s: float = 0.0
+    brought_back: int = 0
+    """Events that went with a deleted queue: the completeness view named them, and `replay` was what it takes."""
     audit: Audit = field(default_factory=Audit)
 
 
@@ -90,6 +93,12 @@ async def chaos(stack: OwnedStack, prices: PriceList, *, for_s: float, seed: int
     told.outcomes, told.starts = seen.outcomes, keeper.starts
     ledger = Ledger(stack.run["postgres_dsn"])
     told.audit = await audit(ledger, stack.simulator_url, seen.outcomes, prices, within_s=ROWS_WITHIN_S)
+    if told.audit.incomplete and _DELETED in told.struck:
+        # RabbitMQ confirms what it has just routed to a queue that is deleted under it
+        told.brought_back = told.audit.missing_by_view
+        print(f"gone with a deleted queue: {told.audit.incomplete}", flush=True)
+        await asyncio.to_thread(stack.command, "router", "replay")
+        told.audit = await audit(ledger, stack.simulator_url, seen.outcomes, prices, within_s=ROWS_WITHIN_S)
     return told
 
 
