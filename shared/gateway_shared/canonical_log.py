@@ -58,6 +58,7 @@ class _Lines:
         self.service = "unconfigured"
         self.lowest = logging.WARNING
         self._waiting: list[bytes] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()  # other threads log too
 
     def add(self, level: str, message: str, facts: dict[str, object]) -> None:
@@ -67,10 +68,12 @@ class _Lines:
         data = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
         with self._lock:
             self._waiting.append(data)
-            is_first = len(self._waiting) == 1
+            # a loop that ended in that very tick has left its lines here
+            is_first = len(self._waiting) == 1 or (self._loop is not None and self._loop.is_closed())
         if is_first:
             try:
-                asyncio.get_running_loop().call_soon(self.flush)
+                self._loop = asyncio.get_running_loop()
+                self._loop.call_soon(self.flush)
             except RuntimeError:  # no loop in this thread
                 self.flush()
 

@@ -1,9 +1,14 @@
 """The log of a whole process: what is in it, and what must not be."""
 
+import asyncio
 import json
 import subprocess
 import sys
 from typing import Any
+
+import pytest
+
+from gateway_shared import canonical_log
 
 PROMPT = "my secret prompt"
 
@@ -90,3 +95,19 @@ async def main():
 asyncio.run(main())
 """)
     assert len({line["id"] for line in lines}) == 4 * 500
+
+
+def test_a_loop_that_ends_before_its_lines_left_holds_up_no_later_one(capfd: pytest.CaptureFixture[str]) -> None:
+    loop = asyncio.new_event_loop()
+    loop.call_soon(lambda: canonical_log.warning("first"))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+    async def later() -> None:
+        canonical_log.warning("second")
+        await asyncio.sleep(0)
+
+    asyncio.run(later())
+    told = [json.loads(line)["message"] for line in capfd.readouterr().out.splitlines()]
+    assert told[-2:] == ["first", "second"]
