@@ -57,6 +57,7 @@ class Link(asyncio.Protocol):
         self._last_id = 0
         self._heard = True
         self._missed = 0
+        self._is_doubted = False
         self._drains = False
         self._given_up = ""
 
@@ -70,9 +71,14 @@ class Link(asyncio.Protocol):
         return self.closed.is_set() or self.peer_drains or self._drains
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it ended with neither side having said that it would."""
+        return self.closed.is_set() and not (self.peer_drains or self._drains)
+
+    @property
     def is_silent(self) -> bool:
-        """Whether the peer let a ping pass without a word; it may yet answer, or be given up."""
-        return self._missed > 0
+        """Whether the peer let a ping pass without a word, or has yet to answer `doubt`; it may, or be given up."""
+        return self._missed > 0 or self._is_doubted
 
     @property
     def has_output(self) -> bool:
@@ -116,6 +122,12 @@ class Link(asyncio.Protocol):
             self._drains = True
             self.put(0, DRAIN)
         self._end_when_idle()
+
+    def doubt(self) -> None:
+        """Asks the peer whether it is still there: another connection to it was lost, and it may have died."""
+        if not self.is_ending:
+            self._is_doubted = True
+            self.put(0, PING)
 
     def refuse(self, stream: Stream | None = None) -> None:
         """Tells the peer that its identity may not open this stream, or, without one, any."""
@@ -187,6 +199,8 @@ class Link(asyncio.Protocol):
                 stream.fail(HopRefused("the router refuses this identity"))
         elif kind == PING:
             self.put(0, PONG)
+        elif kind == PONG:
+            self._is_doubted = False
         elif kind == DRAIN:
             self.peer_drains = True
             self._end_when_idle()

@@ -6,6 +6,7 @@ import ssl
 import time
 import urllib.parse
 from collections import defaultdict
+from collections.abc import Callable
 from http import HTTPStatus
 
 from gateway_shared import canonical_log
@@ -39,7 +40,7 @@ class Router:
         self.ejections = defaultdict[str, Ejection](Ejection)
         self._name = urllib.parse.urlsplit(url).netloc
         reach = _Reach(self._name)
-        self.slots = [_Slot(url, tls, changed, reach) for _ in range(connections)]
+        self.slots = [_Slot(url, tls, changed, reach, self._doubt) for _ in range(connections)]
 
     @property
     def is_ejected(self) -> bool:
@@ -66,6 +67,12 @@ class Router:
         if ejection.failed(is_refusal=is_refusal, is_trial=is_trial, now_s=time.monotonic(), chance=chance):
             canonical_log.warning("router ejected", router=self._name, status=status)
 
+    def _doubt(self) -> None:
+        """Of a process that is killed, one connection ends before the others: none of them is asked without a sign."""
+        for slot in self.slots:
+            if slot.link is not None:
+                slot.link.doubt()
+
 
 class _Reach:
     """Tells the log what stands between us and one router: each problem once, until it is reached again."""
@@ -89,7 +96,9 @@ class _Reach:
 class _Slot:
     """Keeps one connection to one router alive: connects, renews, reconnects."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, changed: asyncio.Event, reach: _Reach) -> None:
+    def __init__(
+        self, url: str, tls: ssl.SSLContext, changed: asyncio.Event, reach: _Reach, on_loss: Callable[[], None]
+    ) -> None:
         address = urllib.parse.urlsplit(url)
         if address.scheme != "https" or not address.hostname or not address.port:
             raise ValueError(f"{url!r} is not https://host:port")
@@ -98,6 +107,7 @@ class _Slot:
         self._tls = tls
         self._changed = changed
         self._reach = reach
+        self._on_loss = on_loss
         self._ended = asyncio.Event()
         self._open: set[Link] = set()
         self._expiry: asyncio.TimerHandle | None = None
@@ -177,6 +187,8 @@ class _Slot:
     def _on_change(self, link: Link) -> None:
         if link.closed.is_set():
             self._open.discard(link)
+            if link.is_lost:
+                self._on_loss()
         if link is self.link and link.is_ending:
             self._ended.set()
         self._changed.set()

@@ -155,6 +155,29 @@ async def test_a_router_that_lets_a_ping_pass_gets_no_call_while_another_speaks(
         monkeypatch.undo()
 
 
+async def test_a_router_that_lost_a_connection_gets_no_call_on_the_others_until_it_speaks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connections of a process that is killed end one after the other."""
+    living, dying = OneRouter(ServerError()), OneRouter(ServerError())
+    async with (
+        hop_server(for_the_edge(ask=living.serve), folder) as one,
+        hop_server(for_the_edge(ask=dying.serve), folder) as two,
+        hop_client(folder, one, two) as client,
+    ):
+        await all_reached(client)
+        first, second = two.links
+        monkeypatch.setattr(second, "_flush", lambda: None)
+        edges = [slot.link for router in client._routers for slot in router.slots if slot._port == two.port]
+        first.transport.abort()
+        await until(lambda: any(link is not None and link.is_lost for link in edges))
+        async with asyncio.timeout(20):
+            assert await statuses(client, 200) == {200: 215}
+        monkeypatch.undo()
+        second._flush()
+        await until(lambda: not any(link is not None and link.is_silent for link in edges))
+
+
 async def test_routers_that_all_refuse_are_still_asked(folder: Path) -> None:
     routers = [OneRouter(Overloaded(retry_after_s=1), is_well=False) for _ in range(2)]
     async with (
