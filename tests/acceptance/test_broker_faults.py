@@ -7,12 +7,16 @@ import asyncpg
 import pytest
 from aio_pika.abc import AbstractChannel
 
+from gateway_router.journal_upkeep import REPAIR_EVERY_S
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
+from tests.acceptance.audit import audit
 from tests.acceptance.backlog import published_all, told_that_usage_waits, usage_metric
+from tests.acceptance.chaos.run import sent_again
 from tests.acceptance.conftest import Audited
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.owned_stack import OwnedStack
-from tests.acceptance.traffic import traffic
+from tests.acceptance.price_list import PriceList
+from tests.acceptance.traffic import Traffic, traffic
 from tests.broker import channel_of
 from tests.servers import wait_until
 
@@ -167,9 +171,8 @@ async def ready_messages(channel: AbstractChannel) -> int:
     return queue.declaration_result.message_count or 0
 
 
-async def test_replay_brings_back_what_a_deleted_queue_held(
-    owned: OwnedStack, owned_ledger: Ledger, audited: Audited
-) -> None:
+async def lose_what_waits(owned: OwnedStack, owned_ledger: Ledger) -> Traffic:
+    """Usage that the broker has confirmed and that goes with its queue."""
     owned.billing.stop()
     before = await owned_ledger.event_count()
     async with traffic(owned) as seen:
@@ -179,5 +182,22 @@ async def test_replay_brings_back_what_a_deleted_queue_held(
         await channel.queue_delete(LEDGER_QUEUE)
     owned.billing.start()
     assert await owned_ledger.event_count() == before, "nobody deleted anything: this shows nothing"
+    return seen
+
+
+async def test_replay_brings_back_what_a_deleted_queue_held(
+    owned: OwnedStack, owned_ledger: Ledger, audited: Audited
+) -> None:
+    seen = await lose_what_waits(owned, owned_ledger)
     print(await asyncio.to_thread(owned.command, "router", "replay"))
     assert (await audited(seen)).is_exact
+
+
+@pytest.mark.long
+async def test_what_a_deleted_queue_held_comes_back_without_an_operator(
+    owned: OwnedStack, owned_ledger: Ledger, prices: PriceList
+) -> None:
+    seen = await lose_what_waits(owned, owned_ledger)
+    found = await audit(owned_ledger, owned.simulator_url, seen.outcomes, prices, within_s=12 * REPAIR_EVERY_S)
+    assert found.is_exact
+    assert sent_again(owned) >= len(seen.outcomes)

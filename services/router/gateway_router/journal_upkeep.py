@@ -11,6 +11,7 @@ from gateway_router.journal import Journal
 from gateway_router.journal.cursor import Cursor
 from gateway_router.journal.recovery import close_folder
 from gateway_router.ledger_progress import LedgerProgress
+from gateway_router.ledger_repair import LedgerRepair, Published
 from gateway_router.metering_metrics import OLDEST_UNPUBLISHED_S, UNACCOUNTED, UNPUBLISHED
 from gateway_router.publication import Extent, Publication
 from gateway_router.publisher import Publisher
@@ -24,18 +25,27 @@ MARK_EVERY_S = 5.0
 ADOPT_EVERY_S = 5.0
 ROOM_EVERY_S = 1.0
 RETENTION_EVERY_S = 60.0
+REPAIR_EVERY_S = 30.0
 
 
 class JournalUpkeep:
     """Works from its making on one journal of its own and on all that it adopts under `journal_dir`."""
 
     def __init__(
-        self, journal: Journal, journal_dir: Path, publisher: Publisher, progress: LedgerProgress, *, keep_s: float
+        self,
+        journal: Journal,
+        journal_dir: Path,
+        publisher: Publisher,
+        progress: LedgerProgress,
+        repair: LedgerRepair,
+        *,
+        keep_s: float,
     ) -> None:
         self._journal = journal
         self._journal_dir = journal_dir
         self._publisher = publisher
         self._progress = progress
+        self._repair = repair
         self._keep_s = keep_s
         self._adoption = Adoption(journal_dir)
         self._saved: dict[Publication, Cursor] = {}
@@ -58,6 +68,7 @@ class JournalUpkeep:
             tasks.create_task(_every(ROOM_EVERY_S, self._journal.look_for_room))
             tasks.create_task(_every(ADOPT_EVERY_S, self.adopt))
             tasks.create_task(_every(RETENTION_EVERY_S, self.remove_expired))
+            tasks.create_task(_every(REPAIR_EVERY_S, self.repair))
 
     def facts(self) -> dict[str, object]:
         return {
@@ -112,6 +123,11 @@ class JournalUpkeep:
         for publication in await asyncio.to_thread(self._adoption.adopt):
             self._publisher.add(publication)
 
+    async def repair(self) -> None:
+        """Sends again what the ledger lacks."""
+        own = Published(self._journal.folder.path, self._own.sequence, is_closed=False)
+        await self._repair.look(self._journal.producer, own)
+
     async def remove_expired(self) -> None:
         """With the database away nothing is removed."""
         older_than_s = time.time() - self._keep_s
@@ -122,7 +138,7 @@ class JournalUpkeep:
         if not own and not expired:
             return
         try:
-            ledger_has = await self._progress([self._journal.producer, *expired])
+            ledger_has = await self._progress.has([self._journal.producer, *expired])
         except DatabaseUnavailable:
             canonical_log.warning("journal retention waits for the database", folders=len(expired))
             return

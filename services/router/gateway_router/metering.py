@@ -14,7 +14,8 @@ from pathlib import Path
 
 from gateway_router.journal import Journal
 from gateway_router.journal_upkeep import JournalUpkeep
-from gateway_router.ledger_progress import ledger_progress
+from gateway_router.ledger_progress import LedgerProgress
+from gateway_router.ledger_repair import LedgerRepair
 from gateway_router.publisher import Publisher
 from gateway_router.retention import DEFAULT_KEEP_S
 from gateway_shared import canonical_log
@@ -62,7 +63,9 @@ async def open_metering(
     async with pool:
         journal = Journal.open(journal_dir, instance=instance, reserve_bytes=reserve_bytes)
         publisher = Publisher(amqp_url, tls_files)
-        upkeep = JournalUpkeep(journal, journal_dir, publisher, ledger_progress(pool), keep_s=keep_s)
+        progress = LedgerProgress(pool)
+        repair = LedgerRepair(journal_dir, progress, amqp_url, tls_files)
+        upkeep = JournalUpkeep(journal, journal_dir, publisher, progress, repair, keep_s=keep_s)
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(upkeep.run(), name="journal upkeep")
         task.add_done_callback(lambda ended: _tell(failed, None if ended.cancelled() else ended.exception()))

@@ -37,6 +37,10 @@ PRODUCED = Counter(
     "Events to publish: settled here, or found unpublished in a dead process's journal.",
 )
 PUBLISHED = Counter("gateway_usage_published_events", "Events that the broker confirmed, each counted once.")
+REPAIRED = Counter(
+    "gateway_usage_published_again_events",
+    "Events published once more because the ledger lacked them after the broker had confirmed them.",
+)
 UNACCOUNTED = Gauge(
     "gateway_usage_unaccounted_events",
     "Produced, less published, less unpublished, of the living processes: not 0 when a journal was damaged.",

@@ -74,7 +74,7 @@ async def _publish(link: BrokerLink, producer: str, folder: Path, selection: Sel
 
     try:
         async with asyncio.TaskGroup() as publishes:
-            for frames in _messages(_frames(folder, selection)):
+            for frames in _in_messages(_frames(folder, selection)):
                 await outstanding.acquire()
                 numbers = [frame.sequence for frame in frames]
                 body = b"\n".join(frame.payload for frame in frames)
@@ -92,7 +92,15 @@ def _frames(folder: Path, selection: Selection) -> Iterator[Frame]:
     return settled_records(folder, first=selection.first, last=selection.last)
 
 
-def _messages(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+def messages_of(folder: Path, *, first: int, last: int) -> list[list[Frame]]:
+    """The events with the numbers `first` to `last` that are still there, as they go into messages. Blocking.
+
+    Raises OSError.
+    """
+    return list(_in_messages(settled_records(folder, first=first, last=last)))
+
+
+def _in_messages(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     message: list[Frame] = []
     size_bytes = 0
     for frame in frames:

@@ -49,8 +49,8 @@ def report(told: Chaos) -> str:
         f"{found.unbilled} in all of no known usage, at no cost",
         f"answered {found.answered}, ledger {found.settled}, duplicates {len(found.duplicates)}, "
         f"missing {len(found.missing)}, wrong cost {len(found.wrong_cost)}, producers with gaps {len(found.gaps)}, "
-        f"missing by billing.completeness {found.missing_by_view}; {told.brought_back} gone with a deleted queue were "
-        "named by it, and brought back by replay",
+        f"missing by billing.completeness {found.missing_by_view}; {told.sent_again} lost behind the broker's "
+        "confirm and sent again by the routers",
         "EXACT" if found.is_exact else f"NOT EXACT: {wrong[:20]} {found.gaps} {found.incomplete}",
     ]
     return "\n".join(lines)

@@ -9,11 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import asyncpg
-from aio_pika.abc import AbstractChannel
 
 from bench.processes import tree
 from gateway_shared.topology import LEDGER_QUEUE, USAGE_EXCHANGE, USAGE_ROUTING_KEY
-from tests.acceptance.broker_view import messages_held
 from tests.acceptance.chaos.keeper import Keeper
 from tests.acceptance.faulty_proxy import FaultyProxy
 from tests.acceptance.owned_stack import OwnedStack
@@ -24,7 +22,6 @@ SERVERS = ("broker", "database")
 """Parts that others' faults need; services are left to come up by themselves."""
 
 CONSUMERS_PARTS = frozenset({"billing", "billing_to_broker", "billing_to_database", *SERVERS})
-GIVEN_WITHIN_S = 30.0
 POLL_S = 0.02
 
 ALARMS = {
@@ -107,18 +104,10 @@ def broken_path(name: str, fault: str, how: Callable[[FaultyProxy], AbstractCont
 
 
 async def _delete_queue(site: Site, chance: random.Random) -> None:
-    """While it is consumed: what only a queue holds is gone with it until a `replay` (test_broker_faults).
-
-    A consumer that has just come back from another fault is given what waited; once it is through with that, all that
-    comes is in its hands.
-    """
+    """With all that waits in it, which the router misses and sends again."""
     await site.keeper.ready("billing")
     broker = site.stack.rabbitmq
-    await asyncio.to_thread(wait_until, lambda: messages_held(broker) == 0, what="a consumer that has caught up")
     async with channel_of(broker, "billing") as channel:
-        async with asyncio.timeout(GIVEN_WITHIN_S):
-            while not await _is_in_hand(channel):  # noqa: ASYNC110 - the broker has no event for it
-                await asyncio.sleep(POLL_S)
         await channel.queue_delete(LEDGER_QUEUE)
 
     def is_consumed() -> bool:
@@ -126,12 +115,6 @@ async def _delete_queue(site: Site, chance: random.Random) -> None:
 
     await asyncio.to_thread(wait_until, is_consumed, what="the queue declared and consumed again")
     await asyncio.to_thread(broker.sync)
-
-
-async def _is_in_hand(channel: AbstractChannel) -> bool:
-    """Whether a consumer was given all there is."""
-    found = (await channel.declare_queue(LEDGER_QUEUE, passive=True)).declaration_result
-    return found.message_count == 0 and found.consumer_count == 1
 
 
 async def _delete_binding(site: Site, chance: random.Random) -> None:

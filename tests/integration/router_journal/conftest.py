@@ -1,7 +1,7 @@
 """The router's metering against a real broker; billing's part is played with billing's certificate."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway_router.metering import Metering, open_metering
+from tests.integration.billing.running_billing import RunningBilling, environment, run_command
 from tests.integration.router_journal.ledger_queue import LedgerQueue
-from tests.servers import Certificates, RabbitMq
+from tests.servers import Certificates, Postgres, RabbitMq
 
 OpenMetering = Callable[[], AbstractAsyncContextManager[Metering]]
 
@@ -38,6 +39,22 @@ def open_router(tmp_path: Path, rabbitmq_server: RabbitMq, certificates: Certifi
         postgres_dsn="postgresql://router@localhost:1/gateway",
         reserve_bytes=1024 * 1024,
     )
+
+
+@pytest.fixture
+def billing(
+    postgres_server: Postgres, rabbitmq_server: RabbitMq, certificates: Certificates, tmp_path: Path
+) -> Iterator[RunningBilling]:
+    """Migrated, not started."""
+    migrated = run_command(environment(certificates, postgres_server, "operator"), "migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    service = RunningBilling(
+        environment(certificates, postgres_server, "billing") | {"AMQP_URL": rabbitmq_server.url},
+        tmp_path / "billing.log",
+    )
+    yield service
+    if service.is_running:
+        service.kill()
 
 
 async def until(condition: Callable[[], bool], *, what: str, timeout_s: float = 30.0) -> None:

@@ -1,8 +1,8 @@
 """Every settled event reaches the ledger's queue at least once, whatever happens to the broker."""
 
 import asyncio
+import os
 import time
-import uuid
 from pathlib import Path
 
 import pytest
@@ -10,15 +10,20 @@ from prometheus_client import REGISTRY
 
 from gateway_router.metering import Metering
 from gateway_router.publisher import LINGER_S
+from gateway_shared.ids import uuid7
 from tests.integration.router_journal.conftest import OpenMetering, until
 from tests.integration.router_journal.ledger_queue import LedgerQueue
 from tests.servers import RabbitMq
 from tests.unit.router_journal.events import intent, settled
 
 
+def new_id() -> str:
+    return str(uuid7(unix_ms=time.time_ns() // 1_000_000, random_bytes=os.urandom(10)))
+
+
 async def call(metering: Metering) -> str:
     """One call to a provider, settled; its event id."""
-    event_id = str(uuid.uuid4())
+    event_id = new_id()
     metering.journal.intent(intent(event_id))
     await metering.journal.settle(lambda producer, sequence: settled(event_id, producer, sequence))
     return event_id
@@ -199,7 +204,7 @@ async def test_what_a_process_left_behind_is_published_by_the_next(
     await ledger_queue.delete()
     async with open_router() as metering:
         ids = await calls(metering, 300)
-        cut_off = str(uuid.uuid4())
+        cut_off = new_id()
         metering.journal.intent(intent(cut_off))
         producer = metering.journal.producer
     await ledger_queue.declare()

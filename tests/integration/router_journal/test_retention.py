@@ -1,54 +1,23 @@
 """A journal stays on disk until the real ledger has it."""
 
 import asyncio
-import os
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-
-import pytest
 
 from gateway_router.journal import Journal
 from gateway_router.journal_upkeep import JournalUpkeep
-from gateway_router.ledger_progress import ledger_progress
-from gateway_router.metering import Metering
+from gateway_router.ledger_progress import LedgerProgress
+from gateway_router.ledger_repair import LedgerRepair
 from gateway_router.publisher import Publisher
-from gateway_shared.ids import uuid7
 from gateway_shared.postgres import create_pool
-from tests.integration.billing.running_billing import RunningBilling, environment, run_command
+from tests.integration.billing.running_billing import RunningBilling
 from tests.integration.router_journal.conftest import OpenMetering
 from tests.integration.router_journal.ledger_queue import LedgerQueue
-from tests.servers import Certificates, Postgres, RabbitMq
-from tests.unit.router_journal.events import intent, settled
+from tests.integration.router_journal.test_publishing import calls
+from tests.servers import Certificates, Postgres
 
 EVENTS = 120
-
-
-@pytest.fixture
-def billing(
-    postgres_server: Postgres, rabbitmq_server: RabbitMq, certificates: Certificates, tmp_path: Path
-) -> Iterator[RunningBilling]:
-    """Migrated, not started."""
-    migrated = run_command(environment(certificates, postgres_server, "operator"), "migrate")
-    assert migrated.returncode == 0, migrated.stderr
-    service = RunningBilling(
-        environment(certificates, postgres_server, "billing") | {"AMQP_URL": rabbitmq_server.url},
-        tmp_path / "billing.log",
-    )
-    yield service
-    if service.is_running:
-        service.kill()
-
-
-async def calls(metering: Metering) -> None:
-    durable = []
-    for _ in range(EVENTS):
-        event_id = str(uuid7(unix_ms=time.time_ns() // 1_000_000, random_bytes=os.urandom(10)))
-        metering.journal.intent(intent(event_id))
-        durable.append(metering.journal.settle(partial(settled, event_id)))
-    await asyncio.gather(*durable)
 
 
 @asynccontextmanager
@@ -59,7 +28,9 @@ async def upkeep_with(dsn: str, journal_dir: Path, certificates: Certificates) -
     journal = Journal.open(journal_dir, instance="r2")
     publisher = Publisher("amqps://localhost:1/", files)
     async with pool:
-        yield JournalUpkeep(journal, journal_dir, publisher, ledger_progress(pool), keep_s=0.0)
+        progress = LedgerProgress(pool)
+        repair = LedgerRepair(journal_dir, progress, "amqps://localhost:1/", files)
+        yield JournalUpkeep(journal, journal_dir, publisher, progress, repair, keep_s=0.0)
         pool.terminate()
     await journal.close()
     journal.folder.release()
@@ -68,7 +39,7 @@ async def upkeep_with(dsn: str, journal_dir: Path, certificates: Certificates) -
 async def until_recorded(dsn: str, certificates: Certificates, producer: str) -> None:
     pool = await create_pool(dsn, certificates.files("router"), application_name="test", max_size=1)
     async with pool, asyncio.timeout(30):
-        while (await ledger_progress(pool)([producer])).get(producer) != EVENTS:  # noqa: ASYNC110 - another process
+        while (await LedgerProgress(pool).has([producer])).get(producer) != EVENTS:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
 
 
@@ -81,7 +52,7 @@ async def test_a_journal_is_removed_only_when_the_ledger_has_all_of_it(
     tmp_path: Path,
 ) -> None:
     async with open_router() as metering:
-        await calls(metering)
+        await calls(metering, EVENTS)
         folder = metering.journal.folder.path
     dsn = postgres_server.dsn("router")
     async with upkeep_with("postgresql://router@localhost:1/gateway", tmp_path / "journal", certificates) as upkeep:

@@ -53,8 +53,11 @@ def settled_records(folder: Path, *, first: int, last: int | None) -> Iterator[F
     try:
         while frames := reader.read(limit):
             for frame in frames:
-                if frame.kind is FrameKind.SETTLE and first <= frame.sequence and (not last or frame.sequence <= last):
-                    yield frame
+                if frame.kind is not FrameKind.SETTLE or frame.sequence < first:
+                    continue
+                if last and frame.sequence > last:
+                    return
+                yield frame
     finally:
         reader.close()
 
