@@ -73,10 +73,16 @@ async def connect(dsn: str, files: TlsFiles, *, application_name: str) -> asyncp
 
 @contextmanager
 def cut_after(connection: Any, timeout_s: float) -> Iterator[None]:
-    """The block has `timeout_s`, then the connection's socket is cut: to ask a hung server to stop would hang too."""
+    """The block has `timeout_s`, then the connection's socket is cut: to ask a hung server to stop would hang too.
+
+    A block that is cancelled is cut off at once, for the same reason.
+    """
     watchdog = asyncio.get_running_loop().call_later(timeout_s, connection.terminate)
     try:
         yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
     finally:
         watchdog.cancel()
 

@@ -1,10 +1,11 @@
 """The rim to Postgres: a deadline that holds even when the server hangs, and two kinds of failure."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
+
+from gateway_shared.postgres import cut_after
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -32,11 +33,8 @@ async def borrowed(pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> Asy
     """
     try:
         async with pool.acquire(timeout=timeout_s) as connection:
-            watchdog = asyncio.get_running_loop().call_later(timeout_s, connection.terminate)
-            try:
+            with cut_after(connection, timeout_s):
                 yield connection
-            finally:
-                watchdog.cancel()
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError) as error:
         raise DataRefused(f"{type(error).__name__}: {error}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
