@@ -21,7 +21,7 @@ WORKERS = 2
 STREAMS = 20
 CONCURRENT_REQUESTS = 50
 """Of one key, by default."""
-RECOVERY_S = 30.0
+RECOVERY_S = 60.0
 CHAT = "/v1/langchain/chat/completions"
 
 

@@ -22,7 +22,7 @@ from gateway_shared.usage_event import UsageEvent
 from tests.broker import channel_of
 from tests.servers import Certificates, Postgres, RabbitMq, free_ports, wait_until
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def environment(certificates: Certificates, database: Postgres, role: str) -> dict[str, str]:

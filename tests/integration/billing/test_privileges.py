@@ -67,7 +67,7 @@ READS: dict[str, set[str]] = {
 NOT_FOR_THE_READER = {"billing.migration"}
 EXECUTES: dict[str, set[str]] = {
     "edge": {"edge.grant_of_key", "billing.tenant_usage"},
-    "router": {"billing.publish_provider_prices"},
+    "router": {"billing.missing_of_producers", "billing.publish_provider_prices"},
     "billing_reader": {
         "billing.is_closed",
         "billing.missing_ranges",
