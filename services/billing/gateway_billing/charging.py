@@ -76,8 +76,6 @@ def charge_nano_usd(tokens: TokenCounts, service_tier: str | None, rule: TariffR
     total = 0  # nano-USD x 10,000 per million tokens
     try:
         for kind, count in disjoint_parts(tokens).items():
-            if not count:
-                continue
             ask = rule.asks_for(kind)
             if ask is None:
                 raise Uncharged(f"{rule} asks nothing for {kind} tokens")

@@ -40,11 +40,12 @@ class PriceVersion:
 
 @dataclass(frozen=True, slots=True)
 class FoundPrice:
-    """The price of a model, and in words what is not plain about it ("" when nothing)."""
+    """The price of a model; `remark` says what is not plain about it ("" when nothing), `words` name it with that."""
 
     version: PriceVersion
     price: ModelPrice
     remark: str
+    words: str
 
 
 class PriceBook:
@@ -85,7 +86,8 @@ class PriceBook:
                 price = self._prices[version.version_id].get((owner, name))
                 if price is not None:
                     remark = "; ".join(part for part in (name_remark, time_remark) if part)
-                    return FoundPrice(version, price, remark)
+                    words = f"{version.book}: {price.provider}/{price.model}"
+                    return FoundPrice(version, price, remark, f"{words}; {remark}" if remark else words)
         return None
 
     def _in_order(self, owner: str, versions_begun: int) -> list[tuple[PriceVersion, str]]:

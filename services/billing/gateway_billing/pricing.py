@@ -23,7 +23,6 @@ TOKEN_KINDS: tuple[TokenKind, ...] = get_args(TokenKind)
 
 STANDARD_TIER = "standard"
 _TIER_NAMES = {
-    "": STANDARD_TIER,
     "auto": STANDARD_TIER,
     "default": STANDARD_TIER,
     "on_demand": STANDARD_TIER,
@@ -65,8 +64,7 @@ def cost_nano_usd(tokens: TokenCounts, service_tier: str | None, rates: Rates) -
     threshold = threshold_of(tokens.input_tokens, rates)
     total = 0
     for kind, count in disjoint_parts(tokens).items():
-        if count:
-            total += count * rate_of(kind, tier, threshold, rates)
+        total += count * rate_of(kind, tier, threshold, rates)
     amount = (total + TOKENS_PER_RATE // 2) // TOKENS_PER_RATE
     if amount > MAX_NANO_USD:
         raise Unpriced("the amount is beyond any bill")
@@ -75,12 +73,17 @@ def cost_nano_usd(tokens: TokenCounts, service_tier: str | None, rates: Rates) -
 
 def tier_name(service_tier: str | None) -> str:
     """Our name for a provider's service tier."""
-    name = (service_tier or "").casefold()
+    if not service_tier:
+        return STANDARD_TIER
+    name = service_tier.casefold()
     return _TIER_NAMES.get(name, name)
 
 
 def disjoint_parts(tokens: TokenCounts) -> dict[TokenKind, int]:
-    """Every token once, by the kind it is billed as. Raises Unpriced when the parts exceed their total."""
+    """Every token once, by the kind it is billed as, for the kinds that occur.
+
+    Raises Unpriced when the parts exceed their total.
+    """
     text_input = tokens.input_tokens - (
         tokens.cached_input_tokens
         + tokens.cache_write_5m_tokens
@@ -92,29 +95,39 @@ def disjoint_parts(tokens: TokenCounts) -> dict[TokenKind, int]:
         raise Unpriced("cached, cache-write and audio tokens exceed the input tokens")
     if text_output < 0:
         raise Unpriced("reasoning and audio tokens exceed the output tokens")
-    return {
-        "input": text_input,
-        "cached_input": tokens.cached_input_tokens,
-        "cache_write_5m": tokens.cache_write_5m_tokens,
-        "cache_write_1h": tokens.cache_write_1h_tokens,
-        "input_audio": tokens.input_audio_tokens,
-        "output": text_output,
-        "reasoning": tokens.reasoning_tokens,
-        "output_audio": tokens.output_audio_tokens,
-    }
+    counts = (
+        text_input,
+        tokens.cached_input_tokens,
+        tokens.cache_write_5m_tokens,
+        tokens.cache_write_1h_tokens,
+        tokens.input_audio_tokens,
+        text_output,
+        tokens.reasoning_tokens,
+        tokens.output_audio_tokens,
+    )
+    return {kind: count for kind, count in zip(TOKEN_KINDS, counts, strict=True) if count}
 
 
 def threshold_of(input_tokens: int, rates: Rates) -> int:
     """The highest threshold of the model, in whatever tier, that the input exceeds."""
-    return max([above for _, _, above in rates if above < input_tokens], default=0)
+    highest = 0
+    for _, _, above in rates:
+        if highest < above < input_tokens:
+            highest = above
+    return highest
 
 
 def rate_of(kind: TokenKind, tier: str, threshold: int, rates: Rates) -> int:
     """The rate for that kind of token in our tier's name at that threshold. Raises Unpriced."""
-    candidates: tuple[TokenKind, ...] = ("reasoning", "output") if kind == "reasoning" else (kind,)
-    for candidate in candidates:
-        rate = rates.get(RateKey(candidate, tier, threshold))
-        if rate is not None:
-            return rate
+    rate = _rate(kind, tier, threshold, rates)
+    if rate is None and kind == "reasoning":
+        rate = _rate("output", tier, threshold, rates)
+    if rate is not None:
+        return rate
     above = f" above {threshold} input tokens" if threshold else ""
     raise Unpriced(f"no rate for {kind} tokens in service tier {tier}{above}")
+
+
+def _rate(kind: TokenKind, tier: str, threshold: int, rates: Rates) -> int | None:
+    # a plain tuple, which is equal to the RateKey, since making one costs three times the look
+    return rates.get((kind, tier, threshold))  # type: ignore[call-overload,no-any-return]

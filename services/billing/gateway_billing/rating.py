@@ -49,11 +49,8 @@ def rate_cost(usage: Usage, prices: PriceBook) -> Rating:
     if found is None:
         raise Unpriced(f"no price for {usage.price_provider}/{usage.model_served or usage.model_upstream}")
     nano_usd = cost_nano_usd(usage.tokens, usage.service_tier, found.price.rates)
-    reason = f"{found.version.book}: {found.price.provider}/{found.price.model}"
-    estimated = "tokens estimated" if usage.usage_source == "estimated" else ""
-    return Rating(
-        nano_usd, found.version.version_id, "; ".join(part for part in (reason, found.remark, estimated) if part)
-    )
+    reason = f"{found.words}; tokens estimated" if usage.usage_source == "estimated" else found.words
+    return Rating(nano_usd, found.version.version_id, reason)
 
 
 def nothing_to_rate(usage: Usage) -> Rating | None:

@@ -6,7 +6,7 @@ exactly what they have in common, or an operator's file is refused (`ties`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal, Self, get_args
 
@@ -85,14 +85,14 @@ class TariffRule:
     rates: Mapping[str, Ask]
     policies: Policies
     note: str | None = None
+    is_markup: bool = field(init=False)
+    """Whether our cost decides any of it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_markup", any(isinstance(ask, Markup) for ask in self.rates.values()))
 
     def __str__(self) -> str:
         return f"rule {self.number} ({self.selector})"
-
-    @property
-    def is_markup(self) -> bool:
-        """Whether our cost decides any of it."""
-        return any(isinstance(ask, Markup) for ask in self.rates.values())
 
     def asks_for(self, kind: TokenKind) -> Ask | None:
         """Reasoning falls back to output, as it does in a price; then to `*`."""
