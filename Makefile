@@ -39,7 +39,7 @@ develop:
 	@$(LOCAL) develop
 
 test: develop  ## Everything that must pass
-	$(DEV)/pytest -m "not long" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(DEV)/pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: develop  ## Long faults and soak
 	$(DEV)/pytest -m long
