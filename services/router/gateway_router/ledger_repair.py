@@ -59,9 +59,14 @@ class LedgerRepair:
     async def look(self, own: str, journal: Published) -> None:
         """To be called every half a minute or so. With the database or the broker away nothing is done."""
         journals = {own: journal, **await asyncio.to_thread(_published, self._journal_dir)}
+        for gone in self._producers.keys() - journals.keys():
+            del self._producers[gone]
+        due = {producer: journal for producer, journal in journals.items() if self._producers[producer].is_due()}
         try:
-            losses = await self._losses(journals)
+            losses = await self._losses(due)
         except DatabaseUnavailable:
+            for producer in due:
+                self._producers[producer].not_told()
             return  # what is missing now still is when it is back
         if not losses:
             return
@@ -73,8 +78,6 @@ class LedgerRepair:
             canonical_log.warning("lost events not published again", result=str(error))
 
     async def _losses(self, journals: dict[str, Published]) -> list[_Loss]:
-        for gone in self._producers.keys() - journals.keys():
-            del self._producers[gone]
         ledger_has = await self._progress.has(list(journals))
         behind = [
             producer

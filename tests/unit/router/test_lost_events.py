@@ -10,6 +10,8 @@ MARK: list[range] = []
 
 
 def look(events: LostEvents, *, confirmed: int, ledger_has: int, missing: Sequence[range] = ()) -> list[range] | None:
+    if not events.is_due():
+        return WAITS
     if not events.is_behind(confirmed=confirmed, ledger_has=ledger_has):
         return WAITS
     return events.to_publish(missing)
@@ -41,8 +43,36 @@ def test_of_a_tail_that_nobody_knows_of_the_mark_is_sent_and_then_the_tail() -> 
 def test_while_billing_is_away_marks_come_less_and_less_often() -> None:
     events = LostEvents()
     sent = [number for number in range(1_000) if look(events, confirmed=20, ledger_has=0) == MARK]
-    assert sent[:5] == [1, 3, 6, 11, 20]
+    assert sent[:6] == [1, 2, 4, 7, 12, 21]
     assert max(later - one for one, later in pairwise(sent)) == LONGEST_PAUSE_LOOKS + 1
+
+
+def test_a_gap_that_nothing_closes_is_hardly_asked_about_any_more() -> None:
+    """Its journal was damaged, or is gone: the ledger looks at all that came after it."""
+    events, asked = LostEvents(), 0
+    for number in range(1_000):
+        if events.is_due():
+            asked += 1
+            if events.is_behind(confirmed=100 + number, ledger_has=50):
+                events.to_publish([range(51, 52)])
+    assert asked < 30
+
+
+def test_a_ledger_that_does_not_answer_is_asked_less_about_who_is_behind_only() -> None:
+    well, ill = LostEvents(), LostEvents()
+    for _ in range(2):
+        ill.is_due()
+        ill.is_behind(confirmed=100, ledger_has=50)
+        well.is_due()
+        well.is_behind(confirmed=100, ledger_has=100)
+    asked = {"well": 0, "ill": 0}
+    for _ in range(200):
+        for name, one in (("well", well), ("ill", ill)):
+            if one.is_due():
+                asked[name] += 1
+                one.not_told()
+    assert asked["well"] == 200
+    assert asked["ill"] < 15
 
 
 def test_where_it_helps_it_goes_on_at_every_look() -> None:
