@@ -7,12 +7,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from gateway_shared.operations import Check
 from gateway_shared.tls import TlsFiles, client_context, connection_lifetime_s
+
+if TYPE_CHECKING:
+    from gateway_shared.operations import Check  # brings aiohttp, which commands have no use for
 
 MAX_CONNECTION_AGE_S = 15 * 60.0
 """Neither side looks at expiry again on a kept connection."""
@@ -87,7 +89,7 @@ def cut_after(connection: Any, timeout_s: float) -> Iterator[None]:
         watchdog.cancel()
 
 
-def database_check(pool: asyncpg.Pool) -> Check:
+def database_check(pool: asyncpg.Pool) -> "Check":
     async def check() -> str | None:
         await pool.fetchval("SELECT 1", timeout=1.0)
         return None

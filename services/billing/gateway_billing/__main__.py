@@ -7,7 +7,6 @@ import sys
 import uvloop
 
 from gateway_billing import (
-    app,
     close_month_command,
     database_command,
     erase_command,
@@ -49,8 +48,10 @@ def main(arguments: list[str]) -> int:
     except (SettingsInvalid, BookFileInvalid) as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 2
+    from gateway_billing.app import serve  # noqa: PLC0415 - only the server needs aiohttp and aio-pika
+
     canonical_log.configure("billing", settings.log_level)
-    uvloop.run(app.serve(settings))
+    uvloop.run(serve(settings))
     return 0
 
 

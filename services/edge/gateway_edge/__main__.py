@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
 
@@ -14,8 +14,9 @@ from gateway_edge import __version__, keys_command, tenants_command
 from gateway_edge.settings import DatabaseSettings, EdgeSettings, KeysSettings
 from gateway_shared import canonical_log, migrations, postgres
 from gateway_shared.settings import SettingsInvalid, read_settings
-from gateway_shared.workers import Service, supervise
-from gateway_shared.workers.supervisor import Work
+
+if TYPE_CHECKING:
+    from gateway_shared.workers.supervisor import Work
 
 _T = TypeVar("_T")
 
@@ -37,6 +38,12 @@ def main() -> int:
     except SettingsInvalid as error:
         sys.stderr.write(f"The edge cannot start:\n{error}\n")
         return SETTINGS_INVALID
+    return _serve(settings)
+
+
+def _serve(settings: EdgeSettings) -> int:
+    from gateway_shared.workers import Service, supervise  # noqa: PLC0415 - only a server needs aiohttp
+
     canonical_log.configure("edge", settings.log_level)
     return supervise(
         Service(
@@ -54,7 +61,7 @@ def main() -> int:
     )
 
 
-def _load(settings: EdgeSettings) -> Work:
+def _load(settings: EdgeSettings) -> "Work":
     from gateway_edge.limit_table import LimitTable  # noqa: PLC0415 - only a server needs them
     from gateway_edge.serve import work  # noqa: PLC0415
 
