@@ -76,7 +76,11 @@ class PriceBook:
         return set().union(*self._owners.values())
 
     def find(self, provider: str, model_served: str | None, model_upstream: str, *, at: datetime) -> FoundPrice | None:
-        return self._found(provider, model_served, model_upstream, bisect_right(self._starts, at))
+        return self._found(provider, model_served, model_upstream, self.versions_begun(at))
+
+    def versions_begun(self, at: datetime) -> int:
+        """Of two moments with the same number the same prices count."""
+        return bisect_right(self._starts, at)
 
     def _search(
         self, provider: str, model_served: str | None, model_upstream: str, versions_begun: int

@@ -59,8 +59,11 @@ class TariffBook:
     def find(
         self, channel: str, plan_id: str, provider: str, model_served: str | None, model_upstream: str, *, at: datetime
     ) -> FoundRule | None:
-        begun = bisect_right(self._starts, at)
-        return self._found(channel, plan_id, provider, model_served, model_upstream, begun)
+        return self._found(channel, plan_id, provider, model_served, model_upstream, self.versions_begun(at))
+
+    def versions_begun(self, at: datetime) -> int:
+        """Of two moments with the same number the same rules count."""
+        return bisect_right(self._starts, at)
 
     def _search(
         self, channel: str, plan_id: str, provider: str, model_served: str | None, model_upstream: str, begun: int
