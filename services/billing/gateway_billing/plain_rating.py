@@ -16,6 +16,7 @@ from gateway_billing.pricing import (
     TOKENS_PER_RATE,
     TokenKind,
     Unpriced,
+    counts_by_kind,
     rate_of,
     threshold_of,
     tier_name,
@@ -53,20 +54,7 @@ class PlainRating:
 
     def rate(self, tokens: TokenCounts) -> tuple[Rating, Rating] | None:
         """Cost and charge; None where something is missing or odd, which others find words for."""
-        counts = (
-            tokens.input_tokens
-            - tokens.cached_input_tokens
-            - tokens.cache_write_5m_tokens
-            - tokens.cache_write_1h_tokens
-            - tokens.input_audio_tokens,
-            tokens.cached_input_tokens,
-            tokens.cache_write_5m_tokens,
-            tokens.cache_write_1h_tokens,
-            tokens.input_audio_tokens,
-            tokens.output_tokens - tokens.reasoning_tokens - tokens.output_audio_tokens,
-            tokens.reasoning_tokens,
-            tokens.output_audio_tokens,
-        )
+        counts = counts_by_kind(tokens)
         if min(counts) < 0:
             return None
         cost = charge = 0

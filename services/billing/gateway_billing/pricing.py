@@ -84,28 +84,31 @@ def disjoint_parts(tokens: TokenCounts) -> dict[TokenKind, int]:
 
     Raises Unpriced when the parts exceed their total.
     """
-    text_input = tokens.input_tokens - (
-        tokens.cached_input_tokens
-        + tokens.cache_write_5m_tokens
-        + tokens.cache_write_1h_tokens
-        + tokens.input_audio_tokens
-    )
-    text_output = tokens.output_tokens - tokens.reasoning_tokens - tokens.output_audio_tokens
-    if text_input < 0:
+    counts = counts_by_kind(tokens)
+    parts = {kind: count for kind, count in zip(TOKEN_KINDS, counts, strict=True) if count}
+    if parts.get("input", 0) < 0:
         raise Unpriced("cached, cache-write and audio tokens exceed the input tokens")
-    if text_output < 0:
+    if parts.get("output", 0) < 0:
         raise Unpriced("reasoning and audio tokens exceed the output tokens")
-    counts = (
-        text_input,
+    return parts
+
+
+def counts_by_kind(tokens: TokenCounts) -> tuple[int, ...]:
+    """In the order of TOKEN_KINDS; below 0 where parts exceed their total."""
+    return (
+        tokens.input_tokens
+        - tokens.cached_input_tokens
+        - tokens.cache_write_5m_tokens
+        - tokens.cache_write_1h_tokens
+        - tokens.input_audio_tokens,
         tokens.cached_input_tokens,
         tokens.cache_write_5m_tokens,
         tokens.cache_write_1h_tokens,
         tokens.input_audio_tokens,
-        text_output,
+        tokens.output_tokens - tokens.reasoning_tokens - tokens.output_audio_tokens,
         tokens.reasoning_tokens,
         tokens.output_audio_tokens,
     )
-    return {kind: count for kind, count in zip(TOKEN_KINDS, counts, strict=True) if count}
 
 
 def threshold_of(input_tokens: int, rates: Rates) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway_router.broker_link import BrokerLink, PublishFailed, open_link
 from gateway_router.journal.cursor import Cursor
-from gateway_router.journal.folder import JournalFolder, boot_folders
+from gateway_router.journal.folder import boot_folders
 from gateway_router.ledger_progress import LedgerProgress
 from gateway_router.lost_events import LostEvents
 from gateway_router.metering_metrics import REPAIRED
@@ -48,7 +48,7 @@ class _Loss:
 
 
 class LedgerRepair:
-    """Of the own journal, and of all under `journal_dir` that are published and that nobody holds."""
+    """Of the own journal, and of all under `journal_dir` that are closed and published."""
 
     def __init__(self, journal_dir: Path, progress: LedgerProgress, url: str, files: TlsFiles) -> None:
         self._journal_dir = journal_dir
@@ -131,15 +131,10 @@ async def _messages(folder: Path, parts: Iterable[range]) -> AsyncIterator[tuple
 
 
 def _published(journal_dir: Path) -> dict[str, Published]:
-    """Those whose process has ended and that are on no way to the broker any more. Blocking."""
+    """Those that nothing is appended to any more, and whose last mark the broker has confirmed. Blocking."""
     found = {}
     for path in boot_folders(journal_dir):
-        if not Cursor.load(path).is_finished:
-            continue
-        folder = JournalFolder.adopt(path)
-        if folder is None:
-            continue
-        folder.release()
         cursor = Cursor.load(path)
-        found[folder.producer] = Published(path, cursor.sequence, is_closed=True)
+        if cursor.is_finished:
+            found[f"{path.parent.name}/{path.name}"] = Published(path, cursor.sequence, is_closed=True)
     return found

@@ -30,13 +30,19 @@ async def ledger_queue(rabbitmq_server: RabbitMq) -> AsyncIterator[LedgerQueue]:
 @pytest.fixture
 def open_router(tmp_path: Path, rabbitmq_server: RabbitMq, certificates: Certificates) -> OpenMetering:
     """Opens metering as a router process does, always on the same journal folder; the database is away."""
+    return metering_of(tmp_path, rabbitmq_server, certificates, postgres_dsn="postgresql://router@localhost:1/gateway")
+
+
+def metering_of(
+    folder: Path, rabbitmq_server: RabbitMq, certificates: Certificates, *, postgres_dsn: str
+) -> OpenMetering:
     return partial(
         open_metering,
-        journal_dir=tmp_path / "journal",
+        journal_dir=folder / "journal",
         instance="r1",
         amqp_url=rabbitmq_server.url,
         tls_files=certificates.files("router"),
-        postgres_dsn="postgresql://router@localhost:1/gateway",
+        postgres_dsn=postgres_dsn,
         reserve_bytes=1024 * 1024,
     )
 

@@ -1,20 +1,15 @@
 """What was lost behind the broker's confirm comes back without an operator: real broker, real ledger, real billing."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gateway_router.metering import Metering, open_metering
 from tests.integration.billing.running_billing import RunningBilling, query, rows_when
-from tests.integration.router_journal.conftest import until
+from tests.integration.router_journal.conftest import OpenMetering, metering_of, until
 from tests.integration.router_journal.ledger_queue import LedgerQueue
 from tests.integration.router_journal.test_publishing import calls, is_published, metric
 from tests.servers import Certificates, Postgres, RabbitMq
 
-OpenRouter = Callable[[], AbstractAsyncContextManager[Metering]]
 LOSSES = "SELECT FROM billing.completeness WHERE producer = $1 AND missing > 0"
 
 
@@ -25,18 +20,10 @@ def open_router(
     postgres_server: Postgres,
     certificates: Certificates,
     monkeypatch: pytest.MonkeyPatch,
-) -> OpenRouter:
+) -> OpenMetering:
     """Always on the same journal folder, and looking five times a second."""
     monkeypatch.setattr("gateway_router.journal_upkeep.REPAIR_EVERY_S", 0.2)
-    return partial(
-        open_metering,
-        journal_dir=tmp_path / "journal",
-        instance="r1",
-        amqp_url=rabbitmq_server.url,
-        tls_files=certificates.files("router"),
-        postgres_dsn=postgres_server.dsn("router"),
-        reserve_bytes=1024 * 1024,
-    )
+    return metering_of(tmp_path, rabbitmq_server, certificates, postgres_dsn=postgres_server.dsn("router"))
 
 
 async def recorded(database: Postgres, producer: str, events: int) -> set[str]:
@@ -52,7 +39,7 @@ async def recorded(database: Postgres, producer: str, events: int) -> set[str]:
 
 
 async def test_events_that_went_with_a_deleted_queue_come_back(
-    open_router: OpenRouter, ledger_queue: LedgerQueue, postgres_server: Postgres, billing: RunningBilling
+    open_router: OpenMetering, ledger_queue: LedgerQueue, postgres_server: Postgres, billing: RunningBilling
 ) -> None:
     before = metric("published_again_events_total")
     async with open_router() as metering:
@@ -68,7 +55,7 @@ async def test_events_that_went_with_a_deleted_queue_come_back(
 
 
 async def test_a_dead_producer_s_last_events_and_its_last_mark_come_back_too(
-    open_router: OpenRouter, ledger_queue: LedgerQueue, postgres_server: Postgres, billing: RunningBilling
+    open_router: OpenMetering, ledger_queue: LedgerQueue, postgres_server: Postgres, billing: RunningBilling
 ) -> None:
     """Nothing that would tell of them follows: the ledger has never heard of this producer."""
     async with open_router() as metering:
@@ -88,7 +75,7 @@ async def test_a_dead_producer_s_last_events_and_its_last_mark_come_back_too(
 
 
 async def test_rows_that_the_database_lost_come_back(
-    open_router: OpenRouter, ledger_queue: LedgerQueue, postgres_server: Postgres, billing: RunningBilling
+    open_router: OpenMetering, ledger_queue: LedgerQueue, postgres_server: Postgres, billing: RunningBilling
 ) -> None:
     billing.start()
     async with open_router() as metering:
@@ -100,7 +87,7 @@ async def test_rows_that_the_database_lost_come_back(
         assert await recorded(postgres_server, producer, 60) == ids
 
 
-async def test_while_billing_is_away_only_marks_are_sent(open_router: OpenRouter, ledger_queue: LedgerQueue) -> None:
+async def test_while_billing_is_away_only_marks_are_sent(open_router: OpenMetering, ledger_queue: LedgerQueue) -> None:
     """What waits in the queue is late, not lost."""
     async with open_router() as metering:
         ids = await calls(metering, 50)

@@ -255,9 +255,10 @@ def test_what_used_nothing_is_charged_nothing_even_without_a_tariff(source: str)
 
 
 @st.composite
-def token_counts(draw: st.DrawFn) -> TokenCounts:
+def token_counts(draw: st.DrawFn, each: st.SearchStrategy[int] = st.integers(0, 10**9)) -> TokenCounts:
+    """`each`: how many of one kind."""
     cached, write_5m, write_1h, audio_in, text_in, reasoning, audio_out, text_out = draw(
-        st.lists(st.integers(0, 10**9), min_size=8, max_size=8)
+        st.lists(each, min_size=8, max_size=8)
     )
     return TokenCounts(
         input_tokens=text_in + cached + write_5m + write_1h + audio_in,
