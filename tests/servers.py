@@ -4,15 +4,12 @@ They are the runner's own (deploy/local), so a test meets what `make start` star
 """
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,37 +23,13 @@ from gateway_authority.authority import Authority
 from gateway_authority.directory import issue_directory, read_credential, write_credential
 from gateway_authority.profile import DEFAULT_DEPLOYMENT, USAGES, LeafProfile, role_profile
 from gateway_shared.tls import TlsFiles
+from tests.ports import free_ports
 
 READY_TIMEOUT_S = 60.0
 _WITHOUT_FSYNC = {"fsync": "off"}
 """A killed process loses nothing without it: only a crash of the machine would."""
 
 STOP_TIMEOUT_S = 20.0
-
-
-def _own_ports() -> range:
-    """Below the range for outgoing connections, and no other worker's of pytest-xdist.
-
-    One of those must not take the port of a server that is down.
-    """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    size = 12_000 // workers // 10 * 10
-    return range(20_000 + number * size, 20_000 + (number + 1) * size)
-
-
-OWN_PORTS = _own_ports()
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as sockets:
-        ports: list[int] = []
-        while len(ports) < count:
-            port = random.choice(OWN_PORTS)
-            with suppress(OSError):  # somebody listens there
-                sockets.enter_context(socket.create_server(("127.0.0.1", port)))
-                ports.append(port)
-        return ports
 
 
 def private_folder() -> Path:

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.acceptance.stack import Stack, free_port_base, get_json, wait_until
+from tests.acceptance.stack import Stack, get_json, wait_until
+from tests.ports import free_port_base
 
 READY_S = 60.0
 STOP_S = 40.0
@@ -108,7 +109,7 @@ def edges_before_the_router(stack: Stack, edges: int, **settings: str) -> Iterat
     with ExitStack() as ends:
         started = []
         for number in range(edges):
-            port = free_port_base()
+            port = free_port_base(2)
             changes = {"EDGE_PORT": str(port), "EDGE_OPS_PORT": str(port + 1)}
             process = Process(stack, "edge", f"edge-{number}", port, {**settings, **changes})
             process.start()
@@ -121,13 +122,13 @@ def edges_before_the_router(stack: Stack, edges: int, **settings: str) -> Iterat
 
 def second_on_the_volume(router: Process) -> Process:
     """Another router of the same instance name with the same journal folder; not started."""
-    port = free_port_base()
+    port = free_port_base(2)
     changes = {"ROUTER_PORT": str(port), "ROUTER_OPS_PORT": str(port + 1)}
     return Process(router.stack, "router", f"{router.name}-second", port, {**router.changes, **changes})
 
 
 def _router(stack: Stack, number: int, settings: Mapping[str, str]) -> Process:
-    port, name = free_port_base(), f"router-{number}"
+    port, name = free_port_base(2), f"router-{number}"
     changes = {
         "ROUTER_PORT": str(port),
         "ROUTER_OPS_PORT": str(port + 1),
@@ -138,7 +139,7 @@ def _router(stack: Stack, number: int, settings: Mapping[str, str]) -> Process:
 
 
 def _edge(stack: Stack, behind: list[Process], settings: Mapping[str, str]) -> Process:
-    port = free_port_base()
+    port = free_port_base(2)
     changes = {
         "EDGE_PORT": str(port),
         "EDGE_OPS_PORT": str(port + 1),

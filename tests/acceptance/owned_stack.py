@@ -21,7 +21,8 @@ from gateway_local.ports import Ports
 from gateway_local.services import Services
 
 from tests.acceptance.faulty_proxy import FaultyProxy
-from tests.servers import Certificates, Postgres, RabbitMq, RunningServer, free_ports, private_folder, remove
+from tests.ports import free_ports
+from tests.servers import Certificates, Postgres, RabbitMq, RunningServer, private_folder, remove
 
 GENEROUS = {"REQUESTS_PER_MINUTE": "600000", "CONCURRENT_REQUESTS": "1000", "DRAIN_S": "10"}
 SERVICES = ("router", "billing", "edge")

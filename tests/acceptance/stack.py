@@ -2,9 +2,7 @@
 
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -14,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers import OWN_PORTS
+from tests.ports import free_port_base
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 300
@@ -68,7 +66,7 @@ class Stack:
 @contextmanager
 def running_stack(home: Path, extra_environ: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Starts a stack and ends it, data included; provider settings of the caller's own shell are left out."""
-    port_base = free_port_base()
+    port_base = free_port_base(PORTS)
     environ = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
     environ |= {"AGENT_GATEWAY_HOME": str(home), "PORT_BASE": str(port_base), **(extra_environ or {})}
     stack = Stack(home, port_base, environ)
@@ -79,15 +77,6 @@ def running_stack(home: Path, extra_environ: Mapping[str, str] | None = None) ->
         stack.make("stop")
         _keep_logs(home)
         stack.make("clean")
-
-
-def free_port_base() -> int:
-    """The first of ten ports in a row that nobody listens on."""
-    for _ in range(100):
-        base = random.choice(OWN_PORTS[::PORTS])
-        if all(_is_free(port) for port in range(base, base + PORTS)):
-            return base
-    raise RuntimeError("no ten free ports in a row")
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
@@ -115,11 +104,6 @@ def _status(url: str) -> int:
         return int(error.code)
     except OSError:
         return 0
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _keep_logs(home: Path) -> None:

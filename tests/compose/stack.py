@@ -2,15 +2,16 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 BUILD_TIMEOUT_S = 900
@@ -30,7 +31,7 @@ class ComposeStack:
     def described(cls, home: Path) -> "ComposeStack":
         """Nothing runs yet. Provider settings of the caller's own shell, or of a `.env`, do not count."""
         project = f"agent-gateway-test-{os.getpid()}"
-        ports = {name: str(port) for name, port in zip(PORTS, _free_ports(len(PORTS)), strict=True)}
+        ports = {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
         environ = {
             name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY_FILE", "_BASE_URL"))
         }
@@ -91,14 +92,3 @@ def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> 
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
         time.sleep(0.2)
-
-
-def _free_ports(count: int) -> Sequence[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

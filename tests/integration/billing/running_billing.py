@@ -20,7 +20,8 @@ from gateway_shared import postgres
 from gateway_shared.topology import USAGE_EXCHANGE, USAGE_ROUTING_KEY
 from gateway_shared.usage_event import UsageEvent
 from tests.broker import channel_of
-from tests.servers import Certificates, Postgres, RabbitMq, free_ports, wait_until
+from tests.ports import free_ports
+from tests.servers import Certificates, Postgres, RabbitMq, wait_until
 
 WITHIN_S = 60.0
 

@@ -8,7 +8,8 @@ from gateway_local.postgres_binaries import WHEEL_MAJOR
 from gateway_local.postgres_install import install_server
 
 from gateway_shared import postgres
-from tests.servers import Certificates, Postgres, free_ports, private_folder, remove
+from tests.ports import free_ports
+from tests.servers import Certificates, Postgres, private_folder, remove
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from gateway_shared.hop_server import HopAnswer, HopCall
 from tests.integration.edge.conftest import Keys
 from tests.integration.edge.running_edge import CHAT, GOOD, PEPPER
 from tests.integration.edge.stand_in_router import StandInRouter
-from tests.servers import Postgres, free_ports
+from tests.ports import free_ports
+from tests.servers import Postgres
 
 COMMAND = [sys.executable, "-m", "gateway_edge"]
 

@@ -16,7 +16,8 @@ from tests.integration.router import http1_server
 from tests.integration.router.dns_server import dns_server
 from tests.integration.router.provider_clients import ANSWER
 from tests.integration.router.router_rig import Simulator, listening, open_simulator
-from tests.servers import Certificates, Postgres, free_ports
+from tests.ports import free_ports
+from tests.servers import Certificates, Postgres
 
 KEY = "sk-secret-0123456789wxyz"
 

@@ -19,8 +19,9 @@ from gateway_shared.hop_client import HopClient
 from gateway_shared.tls import client_context
 from tests.integration.router.router_rig import Simulator, call_parts, until
 from tests.integration.router.test_calls import asking, data_of
+from tests.ports import free_ports
 from tests.recordings import Received
-from tests.servers import Certificates, free_ports
+from tests.servers import Certificates
 from tests.unit.router.stored import configuration, stored
 
 START_S = 60

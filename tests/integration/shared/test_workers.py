@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.acceptance.metrics_text import total
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 PROGRAM = Path(__file__).with_name("tiny_service.py")
 START_S = 20.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.faulty_proxy import FaultyProxy
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from gateway_local.failure import SetupFailed
 from gateway_local.ports import Ports, assign, is_free, outgoing_ports, outside, unsafe
 
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 
 def assigned(
