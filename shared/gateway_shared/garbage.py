@@ -6,6 +6,8 @@ process that forked: a collection writes into every object's head.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 YOUNG_OBJECTS = 20_000
 """Net allocations between two young collections (Python's own: 700). A request leaves hardly any cycles.
@@ -14,10 +16,18 @@ Measured on 300,000 small dicts: 71 ms with Python's own thresholds, 40 with the
 """
 
 
-def freeze_before_fork() -> None:
-    """In the parent, with everything imported."""
-    gc.collect()
-    gc.freeze()
+@contextmanager
+def lasting() -> Iterator[None]:
+    """What is made within stays for good, as imported modules do: nothing is collected meanwhile, nor of it ever.
+
+    Importing litellm takes 3.2 s of CPU instead of 4.0, and leaves 1,800 objects that a collection of 0.3 s would find.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def settle() -> None:

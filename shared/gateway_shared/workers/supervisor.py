@@ -68,9 +68,9 @@ def supervise(service: Service) -> int:
     owner = os.getpid()
     try:
         supervisor = _Supervisor(service, folder)
-        work = service.load()
+        with garbage.lasting():
+            work = service.load()
         supervisor.listen()  # not before: whoever connects now is answered soon
-        garbage.freeze_before_fork()
         worker = supervisor.run()
         return supervisor.exit_code if worker is None else work(worker)
     finally:
