@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway_router.configuration import Configuration
 from gateway_router.configuration_copy import ConfigurationCopy, CopyUnreadable
+from gateway_router.dialects.litellm_names import import_for_calls
 from gateway_router.key_ring import KeyRing
 from gateway_router.list_prices import ReadPrices, list_prices
 from gateway_router.live_directory import LiveDirectory
@@ -80,14 +81,23 @@ async def _take_copy(directory: LiveDirectory, copy: ConfigurationCopy) -> None:
         return
     if stored is not None:
         directory.take(stored, "copy")
+        await _prepare(directory)
 
 
 async def _take_and_copy(directory: LiveDirectory, copy: ConfigurationCopy, stored: StoredConfiguration) -> None:
     directory.take(stored, "database")
+    await _prepare(directory)
     try:
         await asyncio.to_thread(copy.save, stored)
     except OSError as error:
         canonical_log.exception("copy of the providers not written", error)  # tried again with the next reading
+
+
+async def _prepare(directory: LiveDirectory) -> None:
+    """Once a provider is there that LiteLLM calls; in a thread, and at a start before the router is ready."""
+    ways = (way for one in directory.current.registrations for way in one.ways)
+    if any(way.wire == "litellm" for way in ways):
+        await asyncio.to_thread(import_for_calls)
 
 
 def _tell(ended: "asyncio.Task[None]") -> None:

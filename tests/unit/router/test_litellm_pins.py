@@ -107,6 +107,39 @@ def test_no_more_of_the_proxy_is_imported_than_litellm_itself_does() -> None:
     assert "litellm.proxy.proxy_server" not in ours
 
 
+FIRST_CALL = """
+import asyncio, sys
+from gateway_router.dialects.litellm_names import import_for_calls, litellm
+
+async def first_call():
+    async def answer(reader, writer):
+        await reader.readuntil(b"\\r\\n\\r\\n")
+        body = b'{"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}}]}'
+        writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\nconnection: close\\r\\n\\r\\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = "http://127.0.0.1:%d/v1" % server.sockets[0].getsockname()[1]
+    messages = [{"role": "user", "content": "hello"}]
+    answer = await litellm.acompletion(
+        model="m", messages=messages, custom_llm_provider="together_ai", api_base=url, api_key="k"
+    )
+    assert answer.choices[0].message.content == "hi"
+
+import_for_calls()
+before = set(sys.modules)
+asyncio.run(first_call())
+heavy = ("litellm.proxy", "litellm._service_logger", "litellm.litellm_core_utils", "tiktoken")
+assert not [name for name in set(sys.modules) - before if name.startswith(heavy)]
+"""
+
+
+def test_the_first_call_through_litellm_finds_imported_what_takes_long() -> None:
+    """Or the event loop would stand still for it."""
+    assert "tiktoken" in modules_after(FIRST_CALL)
+
+
 def test_exporting_prices_imports_nothing_of_litellm(tmp_path: Path) -> None:
     program = (
         "import sys, runpy\n"
