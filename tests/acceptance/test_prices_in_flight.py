@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from gateway_local.first_steps import TARIFFS
 
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.owned_stack import OwnedStack
@@ -112,6 +113,18 @@ async def test_a_call_in_flight_keeps_the_price_that_its_provider_was_registered
         assert row["cost_nano_usd"] == nano_usd_per_token * (row["input_tokens"] + row["output_tokens"])
         assert row["price_provider"] == f"openai_compatible@{name}"
     assert rows[early.run_id]["price_version"] < rows[late.run_id]["price_version"]
+
+
+async def test_a_start_leaves_the_operators_own_tariffs_in_force(
+    owned: OwnedStack, owned_ledger: Ledger, tmp_path: Path
+) -> None:
+    shipped = orjson.loads(TARIFFS.read_bytes())
+    own = tmp_path / "tariffs.json"
+    own.write_bytes(orjson.dumps(shipped | {"source": "an operator"}))
+    owned.owner_command("billing", "import-tariffs", str(own))
+    owned.prepare_database()
+    newest = "SELECT source FROM billing.tariff_version ORDER BY version_id DESC LIMIT 1"
+    assert [row["source"] for row in await owned_ledger.query(newest)] == ["an operator"]
 
 
 async def register(owned: OwnedStack, name: str, prices: dict[str, Any], *, replaces: bool = False) -> None:

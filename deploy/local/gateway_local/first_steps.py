@@ -55,8 +55,8 @@ def import_prices(services: Services, folder: Path) -> None:
     """LiteLLM's prices out of the router's environment, then our overrides and tariffs, into the ledger's books."""
     exported = folder / "prices.json"
     services.router_command("export-prices", "--output", str(exported)).run()
-    services.billing_command("import-prices", str(exported), str(PRICE_OVERRIDES)).run()
-    services.billing_command("import-tariffs", str(TARIFFS)).run()
+    services.billing_command("import-prices", "--bundled", str(exported), str(PRICE_OVERRIDES)).run()
+    services.billing_command("import-tariffs", "--bundled", str(TARIFFS)).run()
 
 
 def seed_keys(services: Services, home: Home) -> dict[str, str]:

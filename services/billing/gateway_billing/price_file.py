@@ -20,6 +20,7 @@ from gateway_billing.book_file import BookFileInvalid, content_sha256, moment_of
 from gateway_billing.pricing import TOKEN_KINDS, RateKey, Rates
 
 FORMAT = "agent-gateway-prices/1"
+_VERSION_MEMBERS = ("book", "precedence", "source", "source_version", "source_sha256")
 MAX_RATE = 10**15
 """1,000 USD for a thousand tokens: anything above is a slip of the unit."""
 
@@ -38,7 +39,7 @@ class ModelPrice:
 
 @dataclass(frozen=True, slots=True)
 class PriceFile:
-    """One file. `content_sha256` is over the parsed content, so that white space does not make a version."""
+    """One file. `content_sha256` is over all of it but `effective_from`, and the same however it is written down."""
 
     book: str
     precedence: int
@@ -67,25 +68,24 @@ def parse_price_file(data: bytes) -> PriceFile:
         problems.append('"models" is empty')
     if problems:
         raise BookFileInvalid(problems)
+    version = {name: content.get(name) for name in _VERSION_MEMBERS}
     return PriceFile(
-        book=content["book"],
-        precedence=content["precedence"],
-        source=content["source"],
-        source_version=content["source_version"],
-        source_sha256=content.get("source_sha256"),
+        **version,
         effective_from=effective_from,
         models=models,
-        content_sha256=content_sha256(content),
+        content_sha256=content_sha256(price_content(version, None, models)),
     )
 
 
-def price_content(version: Mapping[str, Any], effective_from: datetime, models: Iterable[ModelPrice]) -> dict[str, Any]:
-    """A file of this format. `version` has its book, precedence, source, source_version and source_sha256."""
+def price_content(
+    version: Mapping[str, Any], effective_from: datetime | None, models: Iterable[ModelPrice]
+) -> dict[str, Any]:
+    """A file of this format, without aliases, always in the same order. `version` has the other members."""
     return {
         "format": FORMAT,
-        **{name: version[name] for name in ("book", "precedence", "source", "source_version", "source_sha256")},
-        "effective_from": effective_from.isoformat(),
-        "models": [_model_content(price) for price in models],
+        **{name: version[name] for name in _VERSION_MEMBERS},
+        "effective_from": effective_from.isoformat() if effective_from else None,
+        "models": [_model_content(price) for price in sorted(models, key=lambda one: (one.provider, one.model))],
     }
 
 

@@ -11,17 +11,17 @@ import asyncpg
 from gateway_billing import statements
 from gateway_billing.book_lock import changing_books
 from gateway_billing.database import BULK_TIMEOUT_S, Connection, Pool, borrowed, columns
+from gateway_billing.newest_version import NotImported, check_against_newest
 from gateway_billing.price_book import PriceBook, PriceVersion
 from gateway_billing.price_checks import UsedKinds
 from gateway_billing.price_file import ModelPrice, PriceFile, price_content
 from gateway_billing.pricing import RateKey
 
 
-async def import_prices(pool: Pool, file: PriceFile) -> int | None:
-    """The new version's number, or None when the book's newest version has this very content."""
+async def import_prices(pool: Pool, file: PriceFile, *, bundled: bool = False) -> int:
+    """The new version's number. Raises NotImported."""
     async with changing_books(pool) as (connection, changed_at):
-        if await connection.fetchval(statements.SELECT_NEWEST_CONTENT, file.book) == file.content_sha256:
-            return None
+        await _check(connection, file, bundled=bundled)
         version_id: int = await connection.fetchval(
             statements.INSERT_PRICE_VERSION,
             file.book,
@@ -31,6 +31,7 @@ async def import_prices(pool: Pool, file: PriceFile) -> int | None:
             file.source_sha256,
             file.content_sha256,
             file.effective_from or changed_at,
+            bundled,
         )
         await connection.execute(
             statements.INSERT_PRICES, version_id, *columns(list(_price_rows(file))), timeout=BULK_TIMEOUT_S
@@ -83,11 +84,21 @@ async def count_events_since(pool: Pool, begin: datetime) -> int:
     return count
 
 
-async def is_newest(pool: Pool, file: PriceFile) -> bool:
-    """Whether the book's newest version has this very content."""
+async def would_import(pool: Pool, file: PriceFile, *, bundled: bool) -> bool:
+    """Whether `import_prices` would make a version of it, as the book is now."""
     async with borrowed(pool) as connection:
-        newest = await connection.fetchval(statements.SELECT_NEWEST_CONTENT, file.book)
-    return bool(newest == file.content_sha256)
+        try:
+            await _check(connection, file, bundled=bundled)
+        except NotImported:
+            return False
+    return True
+
+
+async def _check(connection: Connection, file: PriceFile, *, bundled: bool) -> None:
+    """Raises NotImported."""
+    newest = await connection.fetchrow(statements.SELECT_NEWEST_PRICE_VERSION, file.book)
+    counts_from_elsewhere = newest is not None and file.effective_from not in (None, newest["effective_from"])
+    check_against_newest(newest, None if counts_from_elsewhere else file.content_sha256, bundled=bundled)
 
 
 def _price_rows(file: PriceFile) -> Iterator[tuple[object, ...]]:

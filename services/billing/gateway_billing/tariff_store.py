@@ -8,22 +8,24 @@ import asyncpg
 from gateway_billing import statements
 from gateway_billing.book_lock import changing_books
 from gateway_billing.database import Connection, Pool, columns
+from gateway_billing.newest_version import check_against_newest
 from gateway_billing.tariff_book import TariffBook, TariffVersion
 from gateway_billing.tariff_file import TariffFile
 from gateway_billing.tariff_rule import Ask, FixedPrice, Markup, Policies, Selector, TariffRule
 
 
-async def import_tariffs(pool: Pool, file: TariffFile) -> int | None:
-    """The new version's number, or None when the newest version has this very content."""
+async def import_tariffs(pool: Pool, file: TariffFile, *, bundled: bool = False) -> int:
+    """The new version's number. Raises NotImported."""
     async with changing_books(pool) as (connection, changed_at):
-        if await connection.fetchval(statements.SELECT_NEWEST_TARIFF_CONTENT) == file.content_sha256:
-            return None
+        newest = await connection.fetchrow(statements.SELECT_NEWEST_TARIFF_VERSION)
+        check_against_newest(newest, file.content_sha256, bundled=bundled)
         version_id: int = await connection.fetchval(
             statements.INSERT_TARIFF_VERSION,
             file.source,
             file.source_version,
             file.content_sha256,
             file.effective_from or changed_at,
+            bundled,
         )
         await connection.execute(statements.INSERT_TARIFF_RULES, version_id, *columns(_rule_rows(file)))
         await connection.execute(statements.INSERT_TARIFF_RATES, version_id, *columns(_rate_rows(file)))

@@ -45,11 +45,31 @@ def test_an_exported_book_is_imported_as_the_same_prices(books: OwnBooks, tmp_pa
     assert set(map(repr_of, ours.models)) == set(map(repr_of, theirs.models))
     assert (ours.book, ours.precedence, ours.effective_from) == (theirs.book, theirs.precedence, theirs.effective_from)
 
+    assert "overrides, " in (again := books.run("import-prices", str(exported)))
+    assert "already imported" in again
+    assert "warning" not in again
+
     renamed = orjson.loads(exported.read_bytes()) | {"book": books.model}
     (tmp_path / "renamed.json").write_bytes(orjson.dumps(renamed))
     books.run("import-prices", str(tmp_path / "renamed.json"))
     books.run("export-prices", "--book", books.model, "--output", str(exported))
     assert orjson.loads(exported.read_bytes()) == renamed
+
+
+def test_what_comes_with_a_release_never_replaces_an_operators_own(books: OwnBooks) -> None:
+    """As each start of a stack imports it."""
+    first, second = (str(books.price_file("2026-01-01T00:00:00Z", input=rate)) for rate in (10**9, 2 * 10**9))
+    own = str(books.price_file("2026-01-01T00:00:00Z", input=7 * 10**9))
+    assert "version" in books.run("import-prices", "--bundled", first)
+    assert "version" in books.run("import-prices", "--bundled", second)  # an upgrade
+    assert "already imported" in books.run("import-prices", "--bundled", second)
+    books.run("import-prices", own)
+    for file in (first, second):
+        told = books.run("import-prices", "--bundled", "--strict", file)
+        assert "is your own" in told
+        assert "warning" not in told
+    assert "input, standard: 7 USD" in books.run("prices", "show", "--model", books.model)
+    assert "version" in books.run("import-prices", second)  # said by the operator, it counts
 
 
 def repr_of(price: object) -> str:

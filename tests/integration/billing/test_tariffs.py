@@ -50,6 +50,12 @@ async def test_the_same_tariffs_again_are_no_new_version(books: OwnBooks) -> Non
     assert "already imported" in books.run("import-tariffs", str(TARIFFS))
 
 
+async def test_the_tariffs_that_come_with_a_release_never_replace_an_operators_own(books: OwnBooks) -> None:
+    books.import_tariff()
+    assert "is your own" in books.run("import-tariffs", "--bundled", str(TARIFFS))
+    assert "tariffs, 2026-11-24: version" in books.run("import-tariffs", str(TARIFFS))
+
+
 async def test_a_wrong_tariffs_file_imports_nothing_and_says_what_is_wrong(
     command_env: dict[str, str], tmp_path: Path
 ) -> None:

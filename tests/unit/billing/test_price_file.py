@@ -50,6 +50,15 @@ def test_white_space_does_not_make_another_content() -> None:
     assert plain.content_sha256 == indented.content_sha256 != other.content_sha256
 
 
+def test_an_alias_written_out_does_not_make_another_content() -> None:
+    plain = parse_price_file(orjson.dumps(content()))
+    written_out = content()
+    aliases = written_out["models"][0].pop("aliases")
+    written_out["models"] += [written_out["models"][0] | {"model": alias} for alias in aliases]
+    written_out["models"].reverse()
+    assert parse_price_file(orjson.dumps(written_out)).content_sha256 == plain.content_sha256
+
+
 def test_a_rate_of_zero_is_accepted_only_with_a_mark() -> None:
     zero = {"rates": {"standard": {"0": {"input": 0}}}}
     with pytest.raises(BookFileInvalid, match='"free": true'):
