@@ -19,6 +19,7 @@ PACKAGES := shared services/edge services/router services/billing simulator depl
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
+	@echo "  .local/bin/gateway edge|router|billing COMMAND runs a service's command in the stack that make start made."
 	@echo "  PORT_BASE=18000 moves all ports, AGENT_GATEWAY_HOME=folder the data: a second stack beside the first."
 
 .PHONY: run start stop clean

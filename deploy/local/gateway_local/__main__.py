@@ -20,6 +20,7 @@ from gateway_local.prepare import ensure_rabbitmq, planned_stack
 from gateway_local.private_file import read_json, write_json
 from gateway_local.progress import tell
 from gateway_local.remove import remove_data
+from gateway_local.service_command import write_program
 from gateway_local.supervisor import supervise
 
 INTERRUPTED = 130
@@ -42,8 +43,9 @@ def run_command(home: Home) -> None:
 
 def start_command(home: Home) -> None:
     start(home, os.environ)
+    write_program(home)
     psql = shutil.which("psql") or str(planned_stack(home, os.environ).postgres.binaries.folder / "psql")
-    sys.stdout.write(greeting(read_json(home.run_file), os.environ, psql=psql))
+    sys.stdout.write(greeting(read_json(home.run_file), os.environ, psql=psql, program=str(home.program)))
 
 
 def stop_command(home: Home) -> None:

@@ -11,8 +11,8 @@ _MODELS = {
 }
 
 
-def greeting(run: Mapping[str, Any], environ: Mapping[str, str], *, psql: str) -> str:
-    """`run` is what run.json says, `psql` the program to read the ledger with."""
+def greeting(run: Mapping[str, Any], environ: Mapping[str, str], *, psql: str, program: str) -> str:
+    """`run` is what run.json says, `psql` reads the ledger, `program` runs a service's command."""
     real = [name for name in _MODELS if environ.get(name) or environ.get(f"{name}_FILE")]
     model = _MODELS[real[0] if real else "OPENAI_API_KEY"]
     source = "the real providers" if real else "the simulator: set OPENAI_API_KEY or another and restart for real ones"
@@ -27,4 +27,6 @@ def greeting(run: Mapping[str, Any], environ: Mapping[str, str], *, psql: str) -
     -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello"}}]}}'
 
   {psql} '{run["postgres_dsn"]}' -c 'TABLE billing.usage'
+
+  {program} billing reconcile    (or edge, router; --help lists the commands of each)
 """

@@ -72,6 +72,11 @@ class Home:
         return self.folder / "keys.json"
 
     @property
+    def program(self) -> Path:
+        """Runs a command of one service, for who operates this stack."""
+        return self.folder / "bin/gateway"
+
+    @property
     def run_file(self) -> Path:
         return self.folder / "run.json"
 

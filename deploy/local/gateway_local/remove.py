@@ -5,7 +5,7 @@ import shutil
 from gateway_local.layout import Home
 from gateway_local.postgres_install import remove_server_folder
 
-_FOLDERS = ("rabbitmq", "journal", "certificates", "secrets", "logs")
+_FOLDERS = ("bin", "rabbitmq", "journal", "certificates", "secrets", "logs")
 _FILES = ("keys.json", "ports.json", "prices.json", "run.json", "start.json", "start.lock", "supervisor.lock")
 
 

@@ -40,16 +40,7 @@ class Services:
         return self._python("edge", settings, *arguments)
 
     def router(self) -> Command:
-        settings = {
-            **self._identity("router"),
-            "ROUTER_PORT": self.ports.router,
-            "ROUTER_OPS_PORT": self.ports.router_ops,
-            "ROUTER_INSTANCE": "local",
-            "JOURNAL_DIR": self.home.journal,
-            "AMQP_URL": self._amqp_url,
-            "POSTGRES_DSN": self.dsn("router"),
-            "PROVIDER_KEY_RING_FILE": self.home.secrets / "provider_key_ring",
-        }
+        settings = self._router_settings()
         if self.is_simulated:
             allowed = self.environ.get("EGRESS_ALLOW_HOSTS")
             settings["SIMULATOR_URL"] = f"http://{self.simulator_address}"
@@ -67,6 +58,20 @@ class Services:
 
     def billing_command(self, *arguments: str) -> Command:
         return self._python("billing", self._billing_settings("operator"), *arguments)
+
+    def own_command(self, service: str, *arguments: str) -> Command:
+        """A one-shot command of edge, router or billing with the service's own rights."""
+        settings = {
+            "edge": self._edge_settings(),
+            "router": self._router_settings(),
+            "billing": self._billing_settings("billing"),
+        }
+        return self._python(service, settings[service], *arguments)
+
+    def owner_command(self, service: str, *arguments: str) -> Command:
+        """The same with the owner's rights."""
+        commands = {"edge": self.edge_command, "router": self.router_command, "billing": self.billing_command}
+        return commands[service](*arguments)
 
     def simulator(self) -> Command:
         return self._python("simulator", {"SIMULATOR_PORT": self.ports.simulator})
@@ -97,8 +102,20 @@ class Services:
             "ROUTER_URL": f"https://localhost:{self.ports.router}",
             "POSTGRES_DSN": self.dsn("edge"),
             "KEY_PEPPER_FILE": self.home.secrets / "key_pepper",
-            "EDGE_PUBLIC_METRICS": 1,
+            "EDGE_PUBLIC_METRICS": self.environ.get("EDGE_PUBLIC_METRICS", 1),  # the port is on loopback
             "DRAIN_NOTICE_S": self.environ.get("DRAIN_NOTICE_S", 0),  # nobody balances load here
+        }
+
+    def _router_settings(self) -> dict[str, object]:
+        return {
+            **self._identity("router"),
+            "ROUTER_PORT": self.ports.router,
+            "ROUTER_OPS_PORT": self.ports.router_ops,
+            "ROUTER_INSTANCE": "local",
+            "JOURNAL_DIR": self.home.journal,
+            "AMQP_URL": self._amqp_url,
+            "POSTGRES_DSN": self.dsn("router"),
+            "PROVIDER_KEY_RING_FILE": self.home.secrets / "provider_key_ring",
         }
 
     def _billing_settings(self, role: str) -> dict[str, object]:

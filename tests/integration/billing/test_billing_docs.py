@@ -19,11 +19,11 @@ QUERIES = [
     if statement.strip()
 ]
 COMMANDS = [
-    shlex.split(line, comments=True)[3:]
+    shlex.split(line, comments=True)[2:]
     for language, block in BLOCKS
     if language == "sh"
     for line in block.splitlines()
-    if line.startswith("python -m gateway_billing ")
+    if line.startswith("gateway billing ")
 ]
 
 

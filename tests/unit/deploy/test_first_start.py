@@ -43,10 +43,11 @@ def test_an_output_without_a_key_of_that_kind_is_a_failure() -> None:
     ],
 )
 def test_the_pasted_call_names_a_model_that_somebody_answers(environ: dict[str, str], model: str) -> None:
-    text = greeting(RUN, environ, psql="psql")
+    text = greeting(RUN, environ, psql="psql", program="/srv/state/bin/gateway")
     assert f'"model": "{model}' in text
     assert f"Bearer {KEY}" in text
     assert ("the simulator" in text) == (not environ)
+    assert "/srv/state/bin/gateway billing reconcile" in text
 
 
 @pytest.mark.parametrize("name", ["key_pepper", "provider_key_ring"])
@@ -78,7 +79,7 @@ def test_json_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
 
 def test_clean_removes_the_data_and_nothing_else(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    for folder in ("postgres/data", "rabbitmq", "journal", "secrets", "mine"):
+    for folder in ("bin", "postgres/data", "rabbitmq", "journal", "secrets", "mine"):
         (home.folder / folder).mkdir(parents=True)
     home.keys.write_text("{}")
     remove_data(home)

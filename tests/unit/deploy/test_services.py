@@ -81,6 +81,21 @@ def test_each_service_shows_its_own_certificate_and_commands_the_owners() -> Non
         assert command.environment["POSTGRES_DSN"] == f"postgresql://{role}@localhost:18005/gateway"
 
 
+@pytest.mark.parametrize("service", ["edge", "router", "billing"])
+def test_a_services_own_command_has_all_that_the_service_has(service: str) -> None:
+    stack = services({"OPENAI_API_KEY": "x"})
+    command = stack.own_command(service, "some", "command")
+    served: Command = getattr(stack, service)()
+    assert command.arguments == (*served.arguments, "some", "command")
+    assert command.environment == {name: value for name, value in served.environment.items() if name != "DRAIN_S"}
+    assert stack.owner_command(service, "migrate") == getattr(stack, f"{service}_command")("migrate")
+
+
+@pytest.mark.parametrize(("environ", "value"), [({}, "1"), ({"EDGE_PUBLIC_METRICS": "0"}, "0")])
+def test_metrics_are_open_on_loopback_unless_the_caller_says_otherwise(environ: dict[str, str], value: str) -> None:
+    assert services(environ).edge().environment["EDGE_PUBLIC_METRICS"] == value
+
+
 def test_only_the_router_is_told_where_the_key_ring_is() -> None:
     stack = services({})
     assert stack.router().environment["PROVIDER_KEY_RING_FILE"] == "/srv/state/secrets/provider_key_ring"
