@@ -85,14 +85,15 @@ class _Lines:
             sys.stdout.flush()
 
 
-_VALUES = re.compile(r"[\n(]")
+_VALUES = re.compile(r"[\n(%]")
 
 
 class _Foreign(logging.Handler):
     """Records of other libraries, without their values: those may quote what the library was given.
 
     They come as arguments, or written out already, as asyncio does (`Exception in callback f(...)`, then on further
-    lines the task with its exception's message): of a text, what stands before the first bracket or line break is kept.
+    lines the task with its exception's message): of a text, what stands before the first bracket, place for a value or
+    line break is kept.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -100,7 +101,7 @@ class _Foreign(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             facts |= describe(record.exc_info[1])
         level = record.levelname.lower()
-        text = _VALUES.split(str(record.msg), maxsplit=1)[0].rstrip()
+        text = _VALUES.split(str(record.msg), maxsplit=1)[0].rstrip(" :'\"")
         _lines.add(level if level in _LEVELS else "error", text, facts)
 
 

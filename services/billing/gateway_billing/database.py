@@ -21,6 +21,10 @@ class DatabaseAway(Exception):
     """The database cannot do this now; the same statement can succeed later."""
 
 
+class NotAllowed(DatabaseAway):
+    """Not for the role that asks: it can succeed once the schema is brought up to date, or as the database's owner."""
+
+
 class DataRefused(Exception):
     """The database refuses these very values and always will."""
 
@@ -29,7 +33,7 @@ class DataRefused(Exception):
 async def borrowed(pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> AsyncIterator[Connection]:
     """A connection for at most `timeout_s`, then its socket is cut, since asking a hung server would hang too.
 
-    Raises DatabaseAway and DataRefused in place of asyncpg's errors.
+    Raises DatabaseAway (NotAllowed is one) and DataRefused in place of asyncpg's errors.
     """
     try:
         async with pool.acquire(timeout=timeout_s) as connection:
@@ -37,6 +41,8 @@ async def borrowed(pool: Pool, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> Asy
                 yield connection
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError) as error:
         raise DataRefused(f"{type(error).__name__}: {error}") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise NotAllowed(f"{type(error).__name__}: {error}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         # InternalClientError: the server died while a statement was prepared, and the pool would reset the connection
         # what kept connections know of types and plans is of a schema that may have been restored since

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from gateway_billing.database import DatabaseAway, DataRefused
+from gateway_billing.database import DatabaseAway, DataRefused, NotAllowed
 from gateway_billing.quarantine import NotResolved
 from gateway_billing.settings import DatabaseSettings
 from gateway_shared import postgres
@@ -18,6 +18,8 @@ async def run(settings: DatabaseSettings, options: argparse.Namespace) -> int:
         return int(await options.act(pool, options))
     except NotResolved as error:
         print(error, file=sys.stderr)
+    except NotAllowed as error:
+        print(f"this is for the owner of the database, as `migrate` is: {error}", file=sys.stderr)
     except DatabaseAway as error:
         print(f"the database cannot be reached, or is not migrated: {error}", file=sys.stderr)
     except DataRefused as error:

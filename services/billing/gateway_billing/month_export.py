@@ -2,8 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gateway_billing import statements
 from gateway_billing.csv_lines import LineEnds
 from gateway_billing.database import borrowed
+from gateway_billing.output_file import appearing_whole
 
 if TYPE_CHECKING:
     from gateway_billing.database import Pool
@@ -43,30 +42,13 @@ class _NotWritten(Exception):
 
 async def _export(pool: "Pool", options: argparse.Namespace) -> int:
     try:
-        with _appearing_whole(options.output) as file:
+        with appearing_whole(options.output) as file:
             records = await _copy(pool, _QUERIES[options.lines], options.month, options.tenant, file)
     except (OSError, _NotWritten) as error:
         print(f"{options.output}: not written: {error}", file=sys.stderr)
         return 1
     print(f"{options.output}: {records} lines below the header", file=sys.stderr)
     return 0
-
-
-@contextmanager
-def _appearing_whole(output: Path) -> Iterator[BinaryIO]:
-    """A file that has its name once all is written; the standard output for `-`."""
-    if str(output) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    partial = output.with_name(output.name + ".partial")
-    file = partial.open("wb")
-    try:
-        with file:
-            yield file
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 async def _copy(pool: "Pool", query: str, month: date, tenant_id: str | None, file: BinaryIO) -> int:

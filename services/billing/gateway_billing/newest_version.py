@@ -1,13 +1,14 @@
-"""Whether a file becomes a version: not where the newest one has its content, nor over an operator's own at a start."""
+"""Whether a file becomes a version: not where the newest one has its content, nor over an operator's own at a start. Pure."""
 
-import asyncpg
+from collections.abc import Mapping
+from typing import Any
 
 
 class NotImported(Exception):
     """A file that makes no version; the message says why not."""
 
 
-def check_against_newest(newest: asyncpg.Record | None, content_sha256: str | None, *, bundled: bool) -> None:
+def check_against_newest(newest: Mapping[str, Any] | None, content_sha256: str | None, *, bundled: bool) -> None:
     """Against `version_id`, `content_sha256` and `is_bundled` of the newest version. Raises NotImported.
 
     Without a hash the content is another in any case. A file that came with a release never replaces one that did

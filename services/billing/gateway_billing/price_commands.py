@@ -12,6 +12,7 @@ import orjson
 from gateway_billing import price_store
 from gateway_billing.book_keeper import load_books
 from gateway_billing.database import Pool
+from gateway_billing.output_file import appearing_whole
 from gateway_billing.price_book import FoundPrice, PriceBook
 from gateway_billing.rerate_command import moment
 
@@ -29,7 +30,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     exporting = commands.add_parser("export-prices", help="write a price book in the format of import-prices")
     exporting.add_argument("--book", required=True, help="overrides, litellm, ...")
     exporting.add_argument("--at", type=moment, metavar="TIME", help="the version in force then; without it, now")
-    exporting.add_argument("--output", type=Path, required=True, metavar="FILE")
+    exporting.add_argument("--output", type=Path, required=True, metavar="FILE", help="- is the standard output")
     exporting.set_defaults(act=_export)
 
 
@@ -68,17 +69,16 @@ def _description(found: FoundPrice) -> Iterator[str]:
 
 
 async def _export(pool: Pool, options: argparse.Namespace) -> int:
-    """The file appears when it is whole."""
     content = await price_store.export_prices(pool, options.book, at=options.at or datetime.now(UTC))
     if content is None:
         print(f"there is no book {options.book}", file=sys.stderr)
         return 1
-    partial = options.output.with_name(options.output.name + ".partial")
     try:
-        partial.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-        partial.replace(options.output)
+        with appearing_whole(options.output) as file:
+            file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as error:
-        print(f"{options.output}: {error.strerror}", file=sys.stderr)
+        print(f"{options.output}: not written: {error.strerror}", file=sys.stderr)
         return 1
-    print(f"{options.output}: book {options.book}, {content['source_version']}, {len(content['models'])} models")
+    what = f"book {options.book}, {content['source_version']}, {len(content['models'])} models"
+    print(f"{options.output}: {what}", file=sys.stderr)
     return 0

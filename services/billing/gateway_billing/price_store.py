@@ -98,7 +98,9 @@ async def _check(connection: Connection, file: PriceFile, *, bundled: bool) -> N
     """Raises NotImported."""
     newest = await connection.fetchrow(statements.SELECT_NEWEST_PRICE_VERSION, file.book)
     counts_from_elsewhere = newest is not None and file.effective_from not in (None, newest["effective_from"])
-    check_against_newest(newest, None if counts_from_elsewhere else file.content_sha256, bundled=bundled)
+    check_against_newest(
+        dict(newest) if newest else None, None if counts_from_elsewhere else file.content_sha256, bundled=bundled
+    )
 
 
 def _price_rows(file: PriceFile) -> Iterator[tuple[object, ...]]:

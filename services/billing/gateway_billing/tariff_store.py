@@ -18,7 +18,7 @@ async def import_tariffs(pool: Pool, file: TariffFile, *, bundled: bool = False)
     """The new version's number. Raises NotImported."""
     async with changing_books(pool) as (connection, changed_at):
         newest = await connection.fetchrow(statements.SELECT_NEWEST_TARIFF_VERSION)
-        check_against_newest(newest, file.content_sha256, bundled=bundled)
+        check_against_newest(dict(newest) if newest else None, file.content_sha256, bundled=bundled)
         version_id: int = await connection.fetchval(
             statements.INSERT_TARIFF_VERSION,
             file.source,

@@ -15,6 +15,7 @@ LOOK_UP_TIMEOUT_S = 2.0
 
 _GRANT_OF_KEY = (files("gateway_edge") / "sql" / "grant_of_key.sql").read_text()
 
+NOT_ALLOWED = asyncpg.InsufficientPrivilegeError
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 

@@ -13,6 +13,11 @@ def _sql(name: str) -> str:
     return (files("gateway_edge") / "sql" / f"{name}.sql").read_text()
 
 
+_NAME_RULES = {
+    "tenant_tenant_id_check": "a tenant's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+    "app_user_user_id_check": "a user's name is 1 to 128 of the characters A-Z a-z 0-9 . _ @ + -",
+    "api_key_plan_id_check": "a plan's name is 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+}
 _CREATE_TENANT = _sql("create_tenant")
 _CREATE_USER = _sql("create_user")
 _CREATE_KEY = _sql("create_key")
@@ -62,7 +67,7 @@ async def create_key(connection: Connection, key: NewKey) -> None:
     except asyncpg.ForeignKeyViolationError as error:
         raise KeyNotMade(f"tenant {key.tenant_id} has no plan {key.plan_id}") from error
     except asyncpg.CheckViolationError as error:
-        raise KeyNotMade(f"a name is not allowed here ({error.constraint_name})") from error
+        raise KeyNotMade(_NAME_RULES.get(str(error.constraint_name), "a name is not allowed here")) from error
 
 
 async def revoke_key(connection: Connection, key_id: str) -> bool:

@@ -75,7 +75,7 @@ def _failed(why: str) -> int:
 def _days(text: str) -> float:
     days = float(text)
     if not 0 < days <= LONGEST_DAYS:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0 to {LONGEST_DAYS}")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days above 0, {LONGEST_DAYS} at most")
     return days
 
 

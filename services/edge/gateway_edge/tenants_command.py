@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from gateway_edge import tenant_store
-from gateway_edge.grant_store import DATABASE_ERRORS
+from gateway_edge.grant_store import DATABASE_ERRORS, NOT_ALLOWED
 from gateway_edge.pseudonym import pseudonym_of
 from gateway_edge.settings import DatabaseSettings, KeysSettings
 from gateway_shared import postgres
@@ -36,6 +36,9 @@ async def run(arguments: argparse.Namespace, settings: DatabaseSettings, write: 
             return await _act(connection, arguments, write)
         finally:
             await connection.close()
+    except NOT_ALLOWED as error:
+        sys.stderr.write(f"not done: this is for the owner of the database, as `migrate` is: {error}\n")
+        return 1
     except DATABASE_ERRORS as error:
         sys.stderr.write(f"not done: {error}\n")
         return 1

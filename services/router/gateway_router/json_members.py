@@ -59,14 +59,7 @@ class Members:
     def texts(self, name: str, pattern: re.Pattern[str], what: str, *, most: int) -> tuple[str, ...]:
         """A list of different strings."""
         value = self[name]
-        if value is None:
-            return ()
-        if not isinstance(value, list) or len(value) > most:
-            raise refused(name, f"is a list of at most {most}")
-        found = tuple(checked_text(item, f"{name}[{at}]", pattern, what) for at, item in enumerate(value))
-        if len(set(found)) < len(found):
-            raise refused(name, "names something twice")
-        return found
+        return () if value is None else checked_texts(value, name, pattern, what, most=most)
 
     def members(self, name: str, *, most: int) -> Mapping[str, Any]:
         """An object."""
@@ -83,6 +76,16 @@ def checked_text(value: object, field: str, pattern: re.Pattern[str], what: str)
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise refused(field, f"is {what}")
     return value
+
+
+def checked_texts(value: object, field: str, pattern: re.Pattern[str], what: str, *, most: int) -> tuple[str, ...]:
+    """A list of different strings, as `checked_text`."""
+    if not isinstance(value, list) or len(value) > most:
+        raise refused(field, f"is a list of at most {most}")
+    found = tuple(checked_text(item, f"{field}[{at}]", pattern, what) for at, item in enumerate(value))
+    if len(set(found)) < len(found):
+        raise refused(field, "names something twice")
+    return found
 
 
 def refused(field: str, why: str) -> BadRequest:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway_router.base_url import BaseUrlRefused, check_base_url, host_and_port
-from gateway_router.json_members import Members, checked_text, json_object, refused
+from gateway_router.json_members import Members, checked_text, checked_texts, json_object, refused
 from gateway_router.kinds import KINDS, kind_of
 from gateway_router.model_name import MODEL, MODEL_WORDS
 from gateway_router.provider_prices import MAX_MODELS as MAX_PRICED_MODELS
@@ -112,12 +112,11 @@ def parse_routing(data: bytes) -> dict[str, tuple[str, ...]]:
     members = Members(json_object(data), known={"fallbacks"})
     found: dict[str, tuple[str, ...]] = {}
     for model, value in members.members("fallbacks", most=MAX_MODELS).items():
-        field = "fallbacks"
-        checked_text(model, field, MODEL, f"an object whose names are models' names ({MODEL_WORDS})")
-        inner = Members({model: value}, known={model})
-        models = inner.texts(model, MODEL, MODEL_WORDS, most=MAX_FALLBACKS)
+        checked_text(model, "fallbacks", MODEL, f"an object whose names are models' names ({MODEL_WORDS})")
+        field = f"fallbacks.{model}"
+        models = checked_texts(value, field, MODEL, MODEL_WORDS, most=MAX_FALLBACKS)
         if not models or model in models:
-            raise refused(model, f"falls back to 1 to {MAX_FALLBACKS} other models")
+            raise refused(field, f"is a list of 1 to {MAX_FALLBACKS} other models")
         found[model] = models
     return found
 

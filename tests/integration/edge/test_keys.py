@@ -220,3 +220,19 @@ async def test_a_herd_of_one_new_key_asks_the_database_once(edge_database: Postg
         assert statuses == [200] * 50
         assert total("gateway_edge_grant_lookups_total") - before == 1
         assert len(router.calls) == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--tenant", "A b", "--user", "ada"), "a tenant's name is 1 to 64 of the characters"),
+        (("--user", "a/b"), "a user's name is 1 to 128 of the characters"),
+        (("--user", "ada", "--plan", "golden"), "has no plan golden"),
+    ],
+)
+async def test_a_key_that_cannot_be_made_is_refused_with_the_rule(
+    edge_database: Postgres, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(AssertionError):
+        await keys(edge_database, "create", "--kind", "gw", *arguments)
+    assert told in capsys.readouterr().err

@@ -256,6 +256,13 @@ def test_fallbacks_that_make_no_sense_are_refused(fallbacks: Any) -> None:
         parse_routing(orjson.dumps({"fallbacks": fallbacks}))
 
 
+@pytest.mark.parametrize("value", ["claude", None, [], ["gpt-4o"]])
+def test_a_refused_fallback_is_named_with_its_place(value: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse_routing(orjson.dumps({"fallbacks": {"gpt-4o": value}}))
+    assert refused.value.param == "fallbacks.gpt-4o"
+
+
 def test_a_test_may_name_a_model_and_a_key() -> None:
     assert parse_trial(b"", key_count=1) == parse_trial(b"{}", key_count=0) == TrialRequest(None, 0)
     assert parse_trial(b'{"model": "gpt-4o", "key_number": 1}', key_count=2) == TrialRequest("gpt-4o", 1)

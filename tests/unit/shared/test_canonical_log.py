@@ -79,6 +79,16 @@ asyncio.run(main())
     assert {line["error_class"] for line in lines} == {"ValueError"}
 
 
+def test_the_places_for_values_in_a_library_s_text_are_left_out() -> None:
+    lines = logged_by("""
+import logging
+from gateway_shared import canonical_log
+canonical_log.configure("billing")
+logging.getLogger("aiormq").error("error when creating transport: %r", OSError())
+""")
+    assert [line["message"] for line in lines] == ["error when creating transport"]
+
+
 def test_no_line_of_any_thread_is_lost() -> None:
     lines = logged_by("""
 import asyncio
