@@ -149,6 +149,50 @@ async def test_structured_output(provider: str, stream: bool, router: RouterRig)
 
 @EVERY_PROVIDER
 @PLAIN_OR_STREAM
+async def test_json_without_a_schema(provider: str, stream: bool, router: RouterRig) -> None:
+    body = asking(provider, "as JSON", stream=stream, response_format={"type": "json_object"})
+    received = await router.call(body)
+    if stream:
+        choices = [choice for chunk in data_of(received)[:-1] for choice in chunk["choices"]]
+        text, reasons = text_of(data_of(received)), [choice["finish_reason"] for choice in choices]
+    else:
+        [choice] = json.loads(received.body)["choices"]
+        text, reasons = choice["message"]["content"], [choice["finish_reason"]]
+    assert isinstance(json.loads(text), dict)
+    assert [reason for reason in reasons if reason] == ["stop"]
+    assert one_event(router).usage_source == "provider"
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "google"])
+async def test_what_cannot_be_translated_is_told_without_what_was_written(
+    provider: str, router: RouterRig, simulator: Simulator
+) -> None:
+    function = {"name": "get_weather", "arguments": "{not json secret"}
+    calls = [{"id": "call_1", "type": "function", "function": function}]
+    body = asking(provider, "hello")
+    received = await router.call(
+        body | {"messages": [*body["messages"], {"role": "assistant", "content": None, "tool_calls": calls}]}
+    )
+    error = json.loads(received.body)["error"]
+    assert (received.status, set(error)) == (400, {"message", "type", "param", "code"})
+    assert error["param"] == "messages[1].tool_calls[0].function.arguments"
+    assert b"secret" not in received.body
+    assert b"litellm" not in received.body.lower()
+    assert (await simulator.requests(), router.records()) == ([], [])
+
+
+@pytest.mark.parametrize("provider", ["openai", "meta"])
+async def test_messages_reach_a_provider_of_openais_wire_as_they_are(
+    provider: str, router: RouterRig, simulator: Simulator
+) -> None:
+    odd = [{"role": "developer", "content": ""}, {"role": "user", "content": [{"type": "wat"}]}]
+    await router.call(asking(provider, "hello") | {"messages": odd})
+    [asked] = await simulator.requests()
+    assert asked["body"]["messages"] == odd
+
+
+@EVERY_PROVIDER
+@PLAIN_OR_STREAM
 @pytest.mark.parametrize(
     ("status", "relayed", "code"),
     [

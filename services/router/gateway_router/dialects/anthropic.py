@@ -9,7 +9,15 @@ import orjson
 
 from gateway_router import usage
 from gateway_router.configuration import Provider
+from gateway_router.dialects.client_messages import Turns, plain_messages
 from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
+from gateway_router.dialects.json_tool import (
+    JsonAsText,
+    ask_for_json,
+    is_asked_for,
+    no_json_object,
+    with_json_as_text,
+)
 from gateway_router.dialects.litellm_names import (
     ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY,
     AnthropicConfig,
@@ -17,8 +25,9 @@ from gateway_router.dialects.litellm_names import (
     ModelResponse,
     map_finish_reason,
 )
-from gateway_router.dialects.litellm_requests import translating_request
+from gateway_router.dialects.litellm_requests import mapped_params, translating_request
 from gateway_router.dialects.provider_errors import refusal
+from gateway_router.dialects.response_format import check_response_format
 from gateway_router.dialects.translated import (
     Json,
     TranslatedStream,
@@ -32,6 +41,21 @@ from gateway_shared.errors import BadRequest, GatewayError, UpstreamError
 
 NATIVE_PARAMS = ("thinking", "top_k", "cache_control")
 """Anthropic's own parameters that a client may set."""
+TURNS = Turns(
+    {
+        "system": frozenset({"text"}),
+        "user": frozenset({"text", "image_url", "file", "document"}),
+        "assistant": frozenset(
+            [
+                *("text", "refusal", "thinking", "server_tool_use", "web_search_tool_result", "web_fetch_tool_result"),
+                *("code_execution_tool_result", "bash_code_execution_tool_result"),
+                *("text_editor_code_execution_tool_result", "tool_search_tool_result"),
+            ]
+        ),
+        "tool": frozenset({"text", "image_url", "file", "tool_reference"}),
+    },
+    takes_empty=False,
+)
 
 
 class AnthropicTranslation:
@@ -42,31 +66,42 @@ class AnthropicTranslation:
         self._secret = provider.api_key.reveal()
         self._litellm_params: Json = {}
         body = client_object(call)
-        if (body.get("n") or 1) != 1 or body.get("logprobs"):
-            raise BadRequest("n and logprobs are not supported by this model's provider.", param="n")
+        _check_params(body)
         check_media(body["messages"], https_is_passed_on=True)
         with translating_request():
             request, headers = self._translate(body, provider)
-        if call.stream:
-            request["stream"] = True
+            if call.stream:
+                request["stream"] = True
+            written = orjson.dumps(request)
         headers = {name: str(value) for name, value in headers.items()}
         path = "/messages" if provider.base_url.endswith("/v1") else "/v1/messages"
-        self.request = UpstreamRequest(provider.base_url + path, headers, orjson.dumps(request))
+        self.request = UpstreamRequest(provider.base_url + path, headers, written)
 
     def _translate(self, body: Json, provider: Provider) -> tuple[Json, Json]:
-        config, model, messages = AnthropicConfig(), self._call.upstream_model, body["messages"]
+        config, model, messages = AnthropicConfig(), self._call.upstream_model, plain_messages(body["messages"], TURNS)
         allowed = {*config.get_supported_openai_params(model), *NATIVE_PARAMS} - {"stream", "extra_headers"}
         params = {name: body[name] for name in body if name in allowed and body[name] is not None}
-        optional = config.map_openai_params(params, {}, model, drop_params=False)
+        wanted = params.get("response_format", {})
+        is_json_object = wanted.get("type") == "json_object" and "response_schema" not in wanted
+        if is_json_object:
+            del params["response_format"]
+        optional = mapped_params(config, params, model)
+        if "tool_choice" in params and "tool_choice" not in optional:
+            raise _unsupported("tool_choice")
         if "top_k" in params:
             optional["top_k"] = params["top_k"]
-        self._json_mode = bool(optional.pop("json_mode", False))
+        asks_for_json = optional.pop("json_mode", False) or is_json_object
         headers = config.validate_environment(
             {}, model, messages, optional, self._litellm_params, self._secret, provider.base_url
         )
         request: Json = config.transform_request(model, messages, optional, self._litellm_params, headers)
         if "output_format" in request:  # its name in the beta; it has moved
             request["output_config"] = {**request.get("output_config", {}), "format": request.pop("output_format")}
+        if is_json_object:
+            if config.forced_tool_use_unsupported(model):
+                raise no_json_object()
+            ask_for_json(request, tools_offered=bool(params.get("tools")))
+        self._gives_json_by_tool = asks_for_json and is_asked_for(request)
         return request, headers
 
     @property
@@ -84,11 +119,13 @@ class AnthropicTranslation:
         # usage is ours; what is left keeps LiteLLM from counting thoughts with a tokenizer
         message["usage"] = {"output_tokens_details": {"thinking_tokens": 0}}
         try:
+            if self._gives_json_by_tool:
+                with_json_as_text(message)
             response = AnthropicConfig().transform_parsed_response(
                 completion_response=message,
                 raw_response=httpx.Response(200),
                 model_response=ModelResponse(),
-                json_mode=self._json_mode,
+                json_mode=False,
                 tool_name_reverse_map=self._tool_names,
             )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -111,18 +148,17 @@ class AnthropicTranslation:
         return Answer(orjson.dumps(answer), used, served, tier)
 
     def stream(self, _headers: Mapping[str, str], /) -> "AnthropicStream":
-        parser = AnthropicStreamParser(
-            None, sync_stream=False, json_mode=self._json_mode, tool_name_reverse_map=self._tool_names
-        )
-        return AnthropicStream(self._call, self._secret, parser)
+        parser = AnthropicStreamParser(None, sync_stream=False, json_mode=False, tool_name_reverse_map=self._tool_names)
+        return AnthropicStream(self._call, self._secret, parser, JsonAsText() if self._gives_json_by_tool else None)
 
 
 class AnthropicStream(TranslatedStream):
     """`message_start`, blocks, `message_delta`, `message_stop`."""
 
-    def __init__(self, call: ChatCall, secret: str, parser: Any) -> None:
+    def __init__(self, call: ChatCall, secret: str, parser: Any, json_as_text: JsonAsText | None) -> None:
         super().__init__(call, secret)
         self._parser = parser
+        self._json_as_text = json_as_text
         self._used: Json = {}
 
     def event(self, event: Json) -> bytes:
@@ -136,6 +172,10 @@ class AnthropicStream(TranslatedStream):
             return self._start(event["message"])
         # cumulative; the parser would count thoughts with a tokenizer, so it does not see it
         self._note_usage(event.pop("usage", None))
+        told = self._json_as_text.event(event) if self._json_as_text else event
+        if told is None:
+            return b""
+        event = told
         [choice] = self._parser.chunk_parser(event).choices
         self._parser.reasoning_content_chunks.clear()  # kept by the parser for a count that is ours
         written = self._delta(delta_of(choice.delta))
@@ -156,6 +196,24 @@ class AnthropicStream(TranslatedStream):
             self._used.update({name: value for name, value in used.items() if value is not None})
             self.progress.usage = usage.from_anthropic(self._used)
             self.progress.service_tier = said(self._used.get("service_tier"))
+
+
+def _check_params(body: Json) -> None:
+    """Raises BadRequest for what would change the answer's meaning and has no counterpart."""
+    if (body.get("n") or 1) != 1:
+        raise _unsupported("n")
+    if body.get("modalities") not in (None, [], ["text"]):
+        raise BadRequest("This model's provider answers in text only.", param="modalities")
+    for name in ("logprobs", "audio"):
+        if body.get(name):
+            raise _unsupported(name)
+    if body.get("functions"):
+        raise BadRequest("functions is not supported by this model's provider: use tools.", param="functions")
+    check_response_format(body)
+
+
+def _unsupported(name: str) -> BadRequest:
+    return BadRequest(f"{name} is not supported by this model's provider.", param=name)
 
 
 def _message_object(body: bytes, secret: str) -> Json:

@@ -10,6 +10,7 @@ import orjson
 
 from gateway_router import usage
 from gateway_router.configuration import Provider
+from gateway_router.dialects.client_messages import Turns, plain_messages
 from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
 from gateway_router.dialects.litellm_names import (
     GeminiStreamParser,
@@ -19,8 +20,9 @@ from gateway_router.dialects.litellm_names import (
     VertexAIError,
     gemini_request_body,
 )
-from gateway_router.dialects.litellm_requests import translating_request
+from gateway_router.dialects.litellm_requests import mapped_params, translating_request
 from gateway_router.dialects.provider_errors import refusal
+from gateway_router.dialects.response_format import check_response_format
 from gateway_router.dialects.translated import (
     Json,
     TranslatedStream,
@@ -34,6 +36,15 @@ from gateway_shared.errors import UpstreamError
 
 NATIVE_PARAMS = ("thinking", "top_k")
 """Gemini's own parameters that a client may set, by LiteLLM's names."""
+TURNS = Turns(
+    {
+        "system": frozenset({"text"}),
+        "user": frozenset({"text", "image_url", "input_audio", "file"}),
+        "assistant": frozenset({"text", "refusal", "thinking"}),
+        "tool": frozenset({"text", "image", "image_url", "input_image", "file", "input_file"}),
+    },
+    takes_empty=True,
+)
 
 
 class GeminiTranslation:
@@ -43,26 +54,29 @@ class GeminiTranslation:
         self._call = replace(call, rest=b"")  # as long as an answer streams it is not wanted
         self._secret = provider.api_key.reveal()
         body = client_object(call)
+        check_response_format(body)
         check_media(body["messages"], https_is_passed_on=False)
         with translating_request():
             request, self._optional = self._translate(body)
+            written = orjson.dumps(request)
         method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
         base_url = provider.base_url
         if not base_url.endswith(("/v1", "/v1beta")):
             base_url += "/v1beta"
         headers = {"x-goog-api-key": self._secret, "Content-Type": "application/json"}
         self.request = UpstreamRequest(
-            f"{base_url}/models/{quote(call.upstream_model, safe='')}:{method}", headers, orjson.dumps(request)
+            f"{base_url}/models/{quote(call.upstream_model, safe='')}:{method}", headers, written
         )
 
     def _translate(self, body: Json) -> tuple[Json, Json]:
         config, model = GoogleAIStudioGeminiConfig(), self._call.upstream_model
+        messages = plain_messages(body["messages"], TURNS)
         allowed = {*config.get_supported_openai_params(model), *NATIVE_PARAMS} - {"stream"}
         params = {name: body[name] for name in body if name in allowed and body[name] is not None}
-        optional = config.map_openai_params(params, {}, model, drop_params=False)
+        optional = mapped_params(config, params, model)
         kept = dict(optional)
         request: Any = gemini_request_body(
-            messages=body["messages"],
+            messages=messages,
             model=model,
             optional_params=optional,
             custom_llm_provider="gemini",

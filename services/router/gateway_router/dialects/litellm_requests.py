@@ -1,33 +1,48 @@
-"""What LiteLLM raises while it translates a request, as this project's errors."""
+"""What LiteLLM raises while it translates a request, as this project's errors.
+
+Its words are not passed on: they quote the messages that it was given, and speak of its own settings.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from gateway_router.dialects.litellm_names import litellm
-from gateway_router.dialects.provider_errors import masked
 from gateway_shared.errors import BadRequest
+
+Json = dict[str, Any]
 
 
 @contextmanager
 def translating_request() -> Iterator[None]:
-    """A request that the translator cannot take is the client's: BadRequest with the translator's words.
+    """A request that the translator cannot take is the client's: BadRequest.
 
-    Its errors are of many classes (its own, plain `Exception`, `KeyError` on a message without a role),
-    and some append the messages that they were given: only the first line is kept.
+    Its errors are of many classes (its own, plain `Exception`, `KeyError`).
     """
     try:
         yield
     except BadRequest:
         raise
     except Exception as error:
-        raise BadRequest(_words(error)) from error
+        raise BadRequest("The request cannot be translated for this model's provider.") from error
 
 
-def _words(error: Exception) -> str:
-    text = error.message if isinstance(error, litellm.exceptions.APIError | litellm.BadRequestError) else str(error)
-    known = isinstance(error, litellm.exceptions.BadRequestError | litellm.UnsupportedParamsError) or hasattr(
-        error, "status_code"
-    )
-    if not known:
-        return f"The request cannot be translated for this model's provider ({type(error).__name__})."
-    return masked(str(text).partition("\n")[0], secret="")
+def mapped_params(config: Any, params: Json, model: str) -> Json:
+    """OpenAI's parameters as the provider's. Raises BadRequest that names the one that is refused."""
+    try:
+        optional: Json = config.map_openai_params(params, {}, model, drop_params=False)
+    except Exception as error:
+        param = next((name for name in params if not _is_taken(config, name, params[name], model)), None)
+        subject = f"{param} is" if param else "The parameters are"
+        raise BadRequest(
+            f"{subject} not supported by this model's provider, or not with this value.", param=param
+        ) from error
+    return optional
+
+
+def _is_taken(config: Any, name: str, value: object, model: str) -> bool:
+    try:
+        with translating_request():
+            config.map_openai_params({name: value}, {}, model, drop_params=False)
+    except BadRequest:
+        return False
+    return True
