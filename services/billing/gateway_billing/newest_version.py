@@ -1,4 +1,4 @@
-"""Whether a file becomes a version: not where the newest one has its content, nor over an operator's own at a start. Pure."""
+"""Whether a file becomes a version: not one that the newest has, nor a release's over an operator's own. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
