@@ -22,14 +22,14 @@ _File = TypeVar("_File", PriceFile, TariffFile)
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     prices = commands.add_parser("import-prices", help="import price files; the same content again is nothing")
-    prices.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    prices.add_argument("files", nargs="+", type=Path, metavar="FILE", help="- is the standard input")
     prices.add_argument(
         "--strict", action="store_true", help="import nothing where there is a warning, for example of a missing rate"
     )
     _add_bundled(prices)
     prices.set_defaults(act=import_prices)
     tariffs = commands.add_parser("import-tariffs", help="import tariff files; the same content again is nothing")
-    tariffs.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    tariffs.add_argument("files", nargs="+", type=Path, metavar="FILE", help="- is the standard input")
     _add_bundled(tariffs)
     tariffs.set_defaults(act=import_tariffs)
 
@@ -106,7 +106,8 @@ def _read(paths: Sequence[Path], parse: Callable[[bytes], _File]) -> list[tuple[
     problems: list[str] = []
     for path in paths:
         try:
-            files.append((path, parse(path.read_bytes())))
+            data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+            files.append((path, parse(data)))
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
         except BookFileInvalid as error:
