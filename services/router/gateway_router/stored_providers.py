@@ -97,7 +97,10 @@ async def _prepare(directory: LiveDirectory) -> None:
     """Once a provider is there that LiteLLM calls; in a thread, and at a start before the router is ready."""
     ways = (way for one in directory.current.registrations for way in one.ways)
     if any(way.wire == "litellm" for way in ways):
-        await asyncio.to_thread(import_for_calls)
+        try:
+            await asyncio.to_thread(import_for_calls)
+        except Exception as error:  # noqa: BLE001 - calls import it themselves, or fail; the configuration stands
+            canonical_log.exception("LiteLLM's imports failed", error)
 
 
 def _tell(ended: "asyncio.Task[None]") -> None:
