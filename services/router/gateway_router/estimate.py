@@ -19,6 +19,11 @@ def input_tokens(body: bytes) -> int:
     return text_bytes // BYTES_PER_TOKEN + _MEDIA_TOKENS * len(media)
 
 
+def text_bytes(text: str) -> int:
+    """As UTF-8, as the request's are counted."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
+
+
 def output_tokens(*, text_bytes: int, chunks: int) -> int:
     """Of what was streamed so far: `text_bytes` of text and arguments in `chunks` pieces."""
     return max(text_bytes // BYTES_PER_TOKEN, chunks)

@@ -137,7 +137,9 @@ class Exchange:
         body = await response.read(MAX_ANSWER_BYTES)
         answer = self._translation.answer(body, response.headers)
         if self.record.attempt.head.stream:
-            raise UpstreamError("The provider did not answer with a stream.")
+            outcome = outcomes.not_streamed(answer, self._translation.request, response.status)
+            await self._fail(UpstreamError("The provider did not answer with a stream."), outcome)
+            return
         source, usage = outcomes.answer_usage(answer, self._translation.request)
         self.usage_clamped = usage.clamped
         ttft_us = self._since_start_us()

@@ -26,6 +26,15 @@ def unusable(http_status: int) -> Outcome:
     return Outcome("failed", "upstream_error", "unknown", http_status=http_status)
 
 
+def not_streamed(answer: Answer, request: UpstreamRequest, http_status: int) -> Outcome:
+    """A whole answer where a stream was asked for: what it used is known where it says so."""
+    source, usage = answer_usage(answer, request)
+    if source != "provider":
+        return unusable(http_status)
+    served, tier = answer.model_served, answer.service_tier
+    return Outcome("failed", "upstream_error", source, usage.tokens, http_status, served, tier)
+
+
 def not_held(http_status: int) -> Outcome:
     """The provider answered, and there was no memory for it here: what it used is not known."""
     return Outcome("failed", "gateway_lost", "unknown", http_status=http_status)

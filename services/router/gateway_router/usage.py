@@ -3,7 +3,9 @@
 In the ledger `input_tokens` and `output_tokens` are wholes and the rest are parts of them
 (`gateway_shared.usage_event`). OpenAI counts the same way. Anthropic's `input_tokens` leaves cache
 reads and writes out; Gemini's thoughts are outside `candidatesTokenCount`, and its tool-use prompt
-outside `promptTokenCount`. Others of OpenAI's wire count as it does, and may only call the cache's share otherwise.
+outside `promptTokenCount`. Others of OpenAI's wire count as it does, and may only call the cache's share otherwise;
+xAI's `reasoning_tokens` are outside `completion_tokens`, which its total shows. What LiteLLM translated says how much
+of what was written to a cache lasts an hour.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ Json = Mapping[str, object]
 
 @dataclass(slots=True)
 class Usage:
-    """`clamped`: the provider contradicted itself, and `tokens` is what could be kept.
+    """`clamped`: the provider contradicted itself, or did not say which parts overlap; `tokens` is what can be kept.
 
     `absurd`: it said something negative, impossibly large, or no number at all; that is nobody's word to bill by.
     """
@@ -35,14 +37,22 @@ def from_openai(usage: Json) -> Usage:
     prompt, completion = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
     if prompt.get("cached_tokens") is None:  # DeepSeek and Together, at the top
         prompt = {**prompt, "cached_tokens": usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))}
+    whole, output = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    reasoning = count(completion, "reasoning_tokens")
+    if reasoning and usage.get("total_tokens") == whole + output + reasoning:
+        output += reasoning
+    written = count(prompt, "cache_write_tokens")
+    by_lifetime = _object(prompt, "cache_creation_token_details")
+    one_hour = min(count(by_lifetime, "ephemeral_1h_input_tokens"), written)
     return count.usage(
         TokenCounts(
-            input_tokens=count(usage, "prompt_tokens"),
+            input_tokens=whole,
             cached_input_tokens=count(prompt, "cached_tokens"),
-            cache_write_5m_tokens=count(prompt, "cache_write_tokens"),
+            cache_write_5m_tokens=written - one_hour,
+            cache_write_1h_tokens=one_hour,
             input_audio_tokens=count(prompt, "audio_tokens"),
-            output_tokens=count(usage, "completion_tokens"),
-            reasoning_tokens=count(completion, "reasoning_tokens"),
+            output_tokens=output,
+            reasoning_tokens=reasoning,
             output_audio_tokens=count(completion, "audio_tokens"),
         )
     )
@@ -129,18 +139,19 @@ class _Counter:
         )
 
     def usage(self, tokens: TokenCounts) -> Usage:
-        """A part is at most its whole."""
+        """A part is at most its whole, and a token of the input is cached, written or audio; audio is what remains."""
         read_and_written = tokens.cached_input_tokens + tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens
         if read_and_written > tokens.input_tokens:
             tokens = replace(tokens, input_tokens=read_and_written)
             self._clamped = True
-        if tokens.input_audio_tokens > tokens.input_tokens or tokens.output_tokens < max(
+        most_audio = tokens.input_tokens - read_and_written
+        if tokens.input_audio_tokens > most_audio or tokens.output_tokens < max(
             tokens.reasoning_tokens, tokens.output_audio_tokens
         ):
             self._clamped = True
             tokens = replace(
                 tokens,
-                input_audio_tokens=min(tokens.input_audio_tokens, tokens.input_tokens),
+                input_audio_tokens=min(tokens.input_audio_tokens, most_audio),
                 reasoning_tokens=min(tokens.reasoning_tokens, tokens.output_tokens),
                 output_audio_tokens=min(tokens.output_audio_tokens, tokens.output_tokens),
             )

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_router import estimate, outcomes
+
 from gateway_router.dialects.dialect import Progress, UpstreamRequest
+from gateway_router.estimate import text_bytes
 from gateway_router.usage import ABSURD_TOKENS, Usage, from_anthropic, from_gemini, from_openai, to_openai
 from gateway_shared.usage_event import TokenCounts
 
@@ -37,6 +39,28 @@ def test_openai_s_details_are_parts_of_the_whole() -> None:
 def test_the_cache_s_share_under_the_names_that_others_give_it(said: dict[str, object], cached: int) -> None:
     used = from_openai({"prompt_tokens": 100, "completion_tokens": 1, **said})
     assert used == Usage(TokenCounts(input_tokens=100, cached_input_tokens=cached, output_tokens=1))
+
+
+@pytest.mark.parametrize(("total", "output"), [(326, 294), (232, 200), (None, 200)])
+def test_reasoning_that_the_total_has_beside_the_completion_is_output(total: int | None, output: int) -> None:
+    """xAI's accounting, told by the total."""
+    said = {"prompt_tokens": 32, "completion_tokens": 200, "completion_tokens_details": {"reasoning_tokens": 94}}
+    usage = from_openai({**said, "total_tokens": total})
+    assert (usage.tokens.output_tokens, usage.tokens.reasoning_tokens, usage.clamped) == (output, 94, False)
+
+
+def test_what_litellm_says_of_a_cache_that_lasts_an_hour_is_kept() -> None:
+    details = {"cache_write_tokens": 1500, "cache_creation_token_details": {"ephemeral_1h_input_tokens": 1000}}
+    tokens = from_openai({"prompt_tokens": 2000, "completion_tokens": 1, "prompt_tokens_details": details}).tokens
+    assert (tokens.cache_write_5m_tokens, tokens.cache_write_1h_tokens) == (500, 1000)
+
+
+@pytest.mark.parametrize(("audio", "kept", "clamped"), [(500, 100, True), (100, 100, False)])
+def test_audio_that_must_have_come_from_the_cache_is_cached(audio: int, kept: int, clamped: bool) -> None:
+    """Or the parts would be more than the whole, and the event without a price for good."""
+    details = {"cached_tokens": 900, "audio_tokens": audio}
+    usage = from_openai({"prompt_tokens": 1000, "completion_tokens": 1, "prompt_tokens_details": details})
+    assert usage == Usage(TokenCounts(1000, 900, 0, 0, kept, 1, 0, 0), clamped=clamped)
 
 
 def test_anthropic_s_input_leaves_out_the_cache_and_the_ledger_s_does_not() -> None:
@@ -141,6 +165,10 @@ def test_no_usage_however_hostile_gives_counts_that_the_ledger_refuses(said: dic
         parts_of_input = tokens.cached_input_tokens + tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens
         assert 0 <= parts_of_input <= tokens.input_tokens <= 4 * ABSURD_TOKENS
         assert 0 <= tokens.reasoning_tokens <= tokens.output_tokens <= 4 * ABSURD_TOKENS
+
+
+def test_an_estimate_counts_what_is_answered_in_bytes_as_what_is_asked() -> None:
+    assert (text_bytes("abc"), text_bytes("\u4f60\u597d"), text_bytes("")) == (3, 6, 0)
 
 
 def test_an_estimate_counts_a_medium_by_the_piece() -> None:

@@ -53,7 +53,11 @@ class ChatChunks:
         return b"".join(events)
 
     def usage_event(self, tokens: TokenCounts) -> bytes:
-        return self._chunk([], usage=to_openai(tokens))
+        return self.said_usage(to_openai(tokens))
+
+    def said_usage(self, usage: Mapping[str, object]) -> bytes:
+        """The same of OpenAI's `usage` object."""
+        return self._chunk([], usage=usage)
 
     def _tool_call(self, choice: int, call: Mapping[str, object]) -> Delta:
         index = call.get("index")

@@ -22,6 +22,7 @@ from gateway_router.dialects.dialect import (
 )
 from gateway_router.dialects.openai_request import openai_request
 from gateway_router.dialects.provider_errors import event_refusal, refusal
+from gateway_router.estimate import text_bytes
 from gateway_shared.errors import GatewayError, UpstreamError
 from gateway_shared.sse import EventSplitter, EventTooLong, data_of, write_data
 
@@ -199,7 +200,7 @@ def _choices_asked(rest: bytes) -> int:
 
 def _text_bytes(delta: dict[str, object]) -> int:
     if len(delta) == 1 and type(text := delta.get("content")) is str:
-        return len(text)  # as nearly all are
+        return text_bytes(text)  # as nearly all are
     total = sum(_length(delta.get(name)) for name in ("content", "refusal", "reasoning_content", "reasoning"))
     calls = delta.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
@@ -215,7 +216,7 @@ def _length(text: object) -> int:
     while pending:
         piece = pending.pop()
         if isinstance(piece, str):
-            total += len(piece)
+            total += text_bytes(piece)
         elif isinstance(piece, list):
             pending += piece
         elif isinstance(piece, dict):

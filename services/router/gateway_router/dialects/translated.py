@@ -12,6 +12,7 @@ import orjson
 from gateway_router.dialects.chat_chunks import ChatChunks, Delta
 from gateway_router.dialects.dialect import MAX_EVENTS, ChatCall, Progress, cut_short, malformed
 from gateway_router.dialects.provider_errors import event_refusal
+from gateway_router.estimate import text_bytes
 from gateway_shared.errors import BadRequest, GatewayError
 from gateway_shared.sse import EventSplitter, EventTooLong, data_of
 
@@ -164,9 +165,9 @@ class TranslatedStream(ABC):
 
     def _delta(self, delta: Delta, *, choice: int = 0) -> bytes:
         written = self._chunks.delta(delta, choice=choice)
-        text = len(str(delta.get("content") or "")) + len(str(delta.get("reasoning_content") or ""))
+        text = sum(text_bytes(str(delta.get(name) or "")) for name in ("content", "reasoning_content"))
         for call in delta.get("tool_calls") or ():  # type: ignore[attr-defined]
-            text += len(call["function"].get("arguments") or "")
+            text += text_bytes(call["function"].get("arguments") or "")
         self.progress.text_bytes += text
         self.progress.chunks += 1 if text else 0
         return written

@@ -158,9 +158,25 @@ def _plain(answer: Any) -> bytes:
                 }
                 for choice in answer.choices
             ],
-            "usage": None if used is None else to_openai(used),
+            "usage": None if used is None else _written(used),
+            **_tier(answer),
         }
     )
+
+
+def _written(used: TokenCounts) -> dict[str, object]:
+    """OpenAI's `usage`, with how much of what was written to a cache lasts an hour, which OpenAI's does not say."""
+    usage = to_openai(used)
+    if not used.cache_write_1h_tokens:
+        return usage
+    lifetimes = {"ephemeral_1h_input_tokens": used.cache_write_1h_tokens}
+    details: Any = usage["prompt_tokens_details"]
+    return {**usage, "prompt_tokens_details": {**details, "cache_creation_token_details": lifetimes}}
+
+
+def _tier(answer: Any) -> dict[str, str]:
+    tier = getattr(answer, "service_tier", None)
+    return {"service_tier": tier} if isinstance(tier, str) else {}
 
 
 def _usage(answer: Any) -> TokenCounts | None:
@@ -176,6 +192,7 @@ async def _events(stream: Any) -> AsyncIterator[bytes]:
     try:
         async for chunk in stream:
             chunks = chunks or ChatChunks(completion_id=chunk.id, created_s=chunk.created, model=chunk.model)
+            chunks.service_tier = _tier(chunk).get("service_tier", chunks.service_tier)
             usage = _usage(chunk) or usage
             for choice in chunk.choices:
                 yield chunks.delta(delta_of(choice.delta), choice=choice.index)
@@ -189,7 +206,7 @@ async def _events(stream: Any) -> AsyncIterator[bytes]:
         raise UpstreamCut("no finish reason")
     yield chunks.finish_events()
     if usage is not None and any(getattr(chunk, "usage", None) for chunk in stream.chunks):
-        yield chunks.usage_event(usage)
+        yield chunks.said_usage(_written(usage))
     yield DONE
 
 
