@@ -51,6 +51,8 @@ async def identify(request: web.Request, *, kinds: Collection[KeyKind]) -> Grant
     """As `authenticate`, and not counted."""
     headers, app = request.headers, request.app
     key = credential_of(headers.getall(hdrs.AUTHORIZATION, []), headers.getall("x-api-key", []))
+    if not key.isascii():
+        raise KeyMalformed  # here already: a byte that is not UTF-8 has come as a lone surrogate, which has no digest
     digest = digest_of(key, app[SETTINGS].key_pepper.reveal_bytes())
     grant = app[GRANTS].verified(digest)  # what is there was well formed
     if grant is None:

@@ -46,6 +46,7 @@ CASES = [
     Bad("a wrong checksum", 401, "invalid_api_key", "malformed", (("Authorization", "Bearer gw-" + "a" * 49),)),
     Bad("a key never made", 401, "invalid_api_key", "unknown", (("Authorization", "Bearer {unknown}"),)),
     Bad("SQL for a key", 401, "invalid_api_key", "malformed", (("Authorization", "Bearer ' OR '1'='1"),)),
+    Bad("a key that is not ASCII", 401, "invalid_api_key", "malformed", (("Authorization", "Bearer gw-é"),)),
     Bad("two Authorization headers", 400, INVALID, "ambiguous", (("Authorization", "Bearer {gw}"),) * 2),
     Bad("two kinds of header", 400, INVALID, "ambiguous", header("x-api-key", "{gw}")),
     Bad("a standard key for LangChain", 403, "permission_error", "wrong_kind", path=LANGCHAIN_CHAT),

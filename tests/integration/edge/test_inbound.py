@@ -136,6 +136,15 @@ async def test_a_client_that_never_reads_is_dropped(
     assert reader is not None
 
 
+@pytest.mark.parametrize("field", [b"Authorization: Bearer \xff", b"x-api-key: \xff"])
+async def test_a_credential_that_is_no_text_is_an_unknown_key(stack: Stack, field: bytes) -> None:
+    client, router = stack
+    answer = await exchange(client, HEAD + HOST + field + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'"code":"invalid_api_key"' in answer
+    assert router.calls == []
+
+
 async def test_connections_over_the_limit_are_told_so(edge_database: Postgres) -> None:
     async with running_stack(edge_database, max_connections=2) as (client, _):
         held = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(2)]

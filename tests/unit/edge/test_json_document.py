@@ -1,6 +1,7 @@
 """JSON bodies: what is refused, and that nothing else changes a number."""
 
 import json
+import time
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_edge.json_document import parse_object
+from gateway_edge.json_document import MAX_PATH_CHARACTERS, MAX_VALUES, parse_object
 from gateway_shared.errors import BadRequest
 
 FITS = st.integers(-(2**63), 2**64 - 1)
@@ -59,6 +60,8 @@ def test_exactly_the_documents_with_an_integer_outside_64_bits_are_refused(docum
         ('{"seed": -9223372036854775809}', "seed"),
         ('{"a": [1, {"b": 99999999999999999999999999}]}', "a[1].b"),
         ('{"a": 1.8446744073709552e19, "b": 123456789012345678901}', "b"),
+        ('{"a": {"b": [[], {}]}, "c": [[0], {"d": 0}, [0, [123456789012345678901]]]}', "c[2][1][0]"),
+        ('{"": {"a": 123456789012345678901}}', "a"),
     ],
 )
 def test_the_path_of_an_integer_that_does_not_fit_is_named(text: str, path: str) -> None:
@@ -125,3 +128,60 @@ def test_no_refusal_quotes_the_body() -> None:
         with pytest.raises(BadRequest) as refusal:
             parse_object(data)
         assert "secret" not in refusal.value.message
+
+
+def long_name_beside_a_long_array(last: str) -> bytes:
+    return f'{{"{"n" * 1_000_000}": [{"0," * 490_000}{last}]}}'.encode()
+
+
+@pytest.mark.parametrize("last", ["1e300", '"\\\\u0000"'])
+def test_a_long_name_beside_a_long_array_costs_no_more_than_their_bytes(last: str) -> None:
+    data = long_name_beside_a_long_array(last)
+    started_s = time.process_time()
+    parse_object(data)
+    assert time.process_time() - started_s < 5
+
+
+@pytest.mark.parametrize("last", ["123456789012345678901", '"\\u0000"'])
+def test_a_long_path_is_told_in_part(last: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        parse_object(long_name_beside_a_long_array(last))
+    assert refusal.value.param == "n" * MAX_PATH_CHARACTERS
+    assert len(refusal.value.message) < 2 * MAX_PATH_CHARACTERS
+
+
+def of_values(unit: str, count: int) -> bytes:
+    return f'{{"a": [{unit * count}0]}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        of_values("{},", MAX_VALUES // 2),
+        of_values("[ ],", MAX_VALUES // 2),
+        of_values("0,", MAX_VALUES),
+        of_values('"\\\\\\"[",', MAX_VALUES),
+        of_values('"\\\\",', MAX_VALUES),
+        of_values('{"a":1},', MAX_VALUES // 3),
+    ],
+    ids=["objects", "arrays", "numbers", "texts with a quote", "texts with a backslash", "members"],
+)
+def test_a_body_of_too_many_values_is_refused(data: bytes) -> None:
+    with pytest.raises(BadRequest, match="too many values"):
+        parse_object(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        of_values('{"role":"user","content":"one, two: {} []"},', 20_000),
+        of_values(f"[{'-0.0123456789,' * 1_535}0],", 600),
+        of_values("0,", MAX_VALUES - 10),
+        b'{"a": "' + b"1,2,[]{}:" * 300_000 + b'"}',
+        b'{"a": "' + b'{\\"a\\": [\\\\]},' * 300_000 + b'"}',
+        b'{"a": "' + b'\\\\\\",' * 1_100_000 + b'\\\\"}',
+    ],
+    ids=["messages", "embeddings", "numbers", "CSV in a text", "JSON in a text", "escapes"],
+)
+def test_marks_within_a_text_are_no_values(data: bytes) -> None:
+    assert parse_object(data) == json.loads(data)
