@@ -27,15 +27,15 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 
 
-def sent(kind: str, messages: object, **more: object) -> Json:
+def sent(kind: str, messages: object, model: str | None = None, **more: Any) -> Json:
     """The body that the provider gets."""
-    call = ChatCall(MODELS[kind], False, None, False, orjson.dumps({"messages": messages, **more}), "id", 1)
+    call = ChatCall(model or MODELS[kind], False, None, False, orjson.dumps({"messages": messages, **more}), "id", 1)
     translation = DIALECTS[kind](call, Provider.of(kind, name=kind, api_key=Secret("a-key")))
     body: Json = json.loads(translation.request.body)
     return body
 
 
-def refused(kind: str, messages: object, **more: object) -> BadRequest:
+def refused(kind: str, messages: object, **more: Any) -> BadRequest:
     """What the client is told; of its own content, and of the library that we use, there is nothing in it."""
     with pytest.raises(BadRequest) as raised:
         sent(kind, messages, **more)

@@ -12,10 +12,9 @@ from gateway_router.configuration import Provider
 from gateway_router.dialects.client_messages import Turns, plain_messages
 from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
 from gateway_router.dialects.json_tool import (
+    ANY_JSON,
     JsonAsText,
     ask_for_json,
-    is_asked_for,
-    no_json_object,
     with_json_as_text,
 )
 from gateway_router.dialects.litellm_names import (
@@ -28,6 +27,7 @@ from gateway_router.dialects.litellm_names import (
 from gateway_router.dialects.litellm_requests import mapped_params, translating_request
 from gateway_router.dialects.provider_errors import refusal
 from gateway_router.dialects.response_format import check_response_format
+from gateway_router.dialects.thinking import check_tool_choice, fit_thinking
 from gateway_router.dialects.translated import (
     Json,
     TranslatedStream,
@@ -65,6 +65,7 @@ class AnthropicTranslation:
         self._call = replace(call, rest=b"")  # as long as an answer streams it is not wanted
         self._secret = provider.api_key.reveal()
         self._litellm_params: Json = {}
+        self._gives_json_by_tool = False
         body = client_object(call)
         _check_params(body)
         check_media(body["messages"], https_is_passed_on=True)
@@ -81,27 +82,31 @@ class AnthropicTranslation:
         config, model, messages = AnthropicConfig(), self._call.upstream_model, plain_messages(body["messages"], TURNS)
         allowed = {*config.get_supported_openai_params(model), *NATIVE_PARAMS} - {"stream", "extra_headers"}
         params = {name: body[name] for name in body if name in allowed and body[name] is not None}
-        wanted = params.get("response_format", {})
-        is_json_object = wanted.get("type") == "json_object" and "response_schema" not in wanted
-        if is_json_object:
+        json_tool = _json_tool(config, params.get("response_format", {}), model)
+        if json_tool:
             del params["response_format"]
         optional = mapped_params(config, params, model)
+        optional.pop("json_mode", None)
+        limit = optional["max_tokens"] if params.keys() & {"max_tokens", "max_completion_tokens"} else None
+        if limit is None:
+            optional.pop("max_tokens", None)  # where Claude thinks it is far below the model's own
         if "tool_choice" in params and "tool_choice" not in optional:
             raise _unsupported("tool_choice")
         if "top_k" in params:
             optional["top_k"] = params["top_k"]
-        asks_for_json = optional.pop("json_mode", False) or is_json_object
         headers = config.validate_environment(
             {}, model, messages, optional, self._litellm_params, self._secret, provider.base_url
         )
         request: Json = config.transform_request(model, messages, optional, self._litellm_params, headers)
         if "output_format" in request:  # its name in the beta; it has moved
             request["output_config"] = {**request.get("output_config", {}), "format": request.pop("output_format")}
-        if is_json_object:
-            if config.forced_tool_use_unsupported(model):
-                raise no_json_object()
-            ask_for_json(request, tools_offered=bool(params.get("tools")))
-        self._gives_json_by_tool = asks_for_json and is_asked_for(request)
+        fit_thinking(request, limit=limit, by_effort="reasoning_effort" in params)
+        if json_tool:
+            can_force = not config.forced_tool_use_unsupported(model)
+            self._gives_json_by_tool = ask_for_json(
+                request, json_tool, tools_offered=bool(params.get("tools")), can_force=can_force
+            )
+        check_tool_choice(request)
         return request, headers
 
     @property
@@ -210,6 +215,14 @@ def _check_params(body: Json) -> None:
     if body.get("functions"):
         raise BadRequest("functions is not supported by this model's provider: use tools.", param="functions")
     check_response_format(body)
+
+
+def _json_tool(config: Any, wanted: Json, model: str) -> Json | None:
+    """The tool whose arguments are the answer, where the model has no structured output for what is wanted."""
+    if wanted.get("type") == "json_object" and "response_schema" not in wanted:
+        return ANY_JSON
+    tools = mapped_params(config, {"response_format": wanted}, model).get("tools") if wanted else None
+    return {**ANY_JSON, "input_schema": tools[0]["input_schema"]} if tools else None
 
 
 def _unsupported(name: str) -> BadRequest:

@@ -75,14 +75,19 @@ class ClientCalls:
 
 
 def _function_name(function: Any, at: str) -> str:
-    """Raises BadRequest for a function without a name, and for arguments that are not an object."""
+    """Arguments that are not there become an empty object.
+
+    Raises BadRequest for a function without a name, and for arguments that are not an object.
+    """
     if not isinstance(function, dict):
         raise BadRequest("A call's function has to be an object.", param=at)
     name = function.get("name")
     if not isinstance(name, str) or not name:
         raise BadRequest("A call's function has to have a name.", param=f"{at}.name")
     arguments = function.get("arguments")
-    if arguments is not None and not _is_object(arguments):
+    if arguments is None or (isinstance(arguments, str) and (not arguments or arguments.isspace())):
+        function["arguments"] = "{}"  # a function without parameters is often called so
+    elif not _is_object(arguments):
         raise BadRequest("A call's arguments have to be a JSON object, as text.", param=f"{at}.arguments")
     return name
 
@@ -90,8 +95,6 @@ def _function_name(function: Any, at: str) -> str:
 def _is_object(arguments: object) -> bool:
     if not isinstance(arguments, str):
         return False
-    if not arguments or arguments.isspace():
-        return True  # a function without parameters is often called so
     try:
         return isinstance(orjson.loads(arguments), dict)
     except orjson.JSONDecodeError:

@@ -12,6 +12,8 @@ from gateway_router import usage
 from gateway_router.configuration import Provider
 from gateway_router.dialects.client_messages import Turns, plain_messages
 from gateway_router.dialects.dialect import Answer, ChatCall, UpstreamRequest, said
+from gateway_router.dialects.gemini_params import plain_params
+from gateway_router.dialects.gemini_turns import calls_by_turn, restore_calls
 from gateway_router.dialects.litellm_names import (
     GeminiStreamParser,
     GoogleAIStudioGeminiConfig,
@@ -71,9 +73,10 @@ class GeminiTranslation:
     def _translate(self, body: Json) -> tuple[Json, Json]:
         config, model = GoogleAIStudioGeminiConfig(), self._call.upstream_model
         messages = plain_messages(body["messages"], TURNS)
-        allowed = {*config.get_supported_openai_params(model), *NATIVE_PARAMS} - {"stream"}
+        calls = calls_by_turn(messages)
+        allowed = {*config.get_supported_openai_params(model), *NATIVE_PARAMS, "top_logprobs"} - {"stream"}
         params = {name: body[name] for name in body if name in allowed and body[name] is not None}
-        optional = mapped_params(config, params, model)
+        optional = mapped_params(config, plain_params(params), model)
         kept = dict(optional)
         request: Any = gemini_request_body(
             messages=messages,
@@ -83,6 +86,7 @@ class GeminiTranslation:
             litellm_params={},
             cached_content=None,
         )
+        restore_calls(request["contents"], calls)
         return dict(request), kept
 
     def answer(self, body: bytes, headers: Mapping[str, str], /) -> Answer:

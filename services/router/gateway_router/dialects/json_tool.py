@@ -1,6 +1,6 @@
 """JSON at Anthropic where it has no structured output for it: the arguments of a tool that has to be called. Pure.
 
-It is for `json_object`, and, asked for by LiteLLM, for `json_schema` of older models. Answers are turned back
+It is for `json_object`, and for `json_schema` of older models. Answers are turned back
 here: LiteLLM reads each piece of a stream as JSON, and changes numbers and white space that stand in texts.
 """
 
@@ -14,40 +14,40 @@ Json = dict[str, Any]
 
 NAME = "json_tool_call"
 """LiteLLM's name for it."""
-_TOOL = {
+ANY_JSON: Json = {
     "name": NAME,
     "description": "Gives the answer: the arguments are the JSON object that was asked for.",
     "input_schema": {"type": "object", "properties": {}, "additionalProperties": True},
 }
 
 
-def ask_for_json(request: Json, *, tools_offered: bool) -> None:
+def ask_for_json(request: Json, tool: Json, *, tools_offered: bool, can_force: bool) -> bool:
     """Adds the tool to a request to Anthropic, and has it called, or one of the client's own where it has some.
 
-    Where the client insists on one of its own, that is the answer. Raises BadRequest for a model that thinks: it
-    cannot be made to call a tool (Anthropic's guide to extended thinking).
+    Where the client insists on one of its own, that is the answer: then it is not added, and this is False. A model
+    that thinks cannot be made to call a tool (Anthropic's guide to extended thinking), nor one that never can
+    (not `can_force`): with a schema it may call this one, and for any JSON BadRequest is raised.
     """
     choice = request.get("tool_choice") or {}
     if choice.get("type") in ("any", "tool"):
-        return
-    if (request.get("thinking") or {}).get("type", "disabled") != "disabled":
-        raise no_json_object(" while it thinks (reasoning_effort, thinking)")
-    request["tools"] = [*(request.get("tools") or ()), _TOOL]
-    if tools_offered and choice.get("type") != "none":
+        return False
+    thinks = (request.get("thinking") or {}).get("type", "disabled") != "disabled"
+    is_forced = can_force and not thinks
+    if not is_forced and tool is ANY_JSON:
+        raise _no_json_object(" while it thinks (reasoning_effort, thinking)" if can_force else "")
+    request["tools"] = [*(request.get("tools") or ()), tool]
+    if is_forced and tools_offered and choice.get("type") != "none":
         request["tool_choice"] = {**choice, "type": "any"}
-    else:
+    elif is_forced:
         request["tool_choice"] = {"type": "tool", "name": NAME, "disable_parallel_tool_use": True}
+    return True
 
 
-def no_json_object(when: str = "") -> BadRequest:
+def _no_json_object(when: str = "") -> BadRequest:
     return BadRequest(
         f"This model does not take a response_format of type json_object{when}: use json_schema.",
         param="response_format",
     )
-
-
-def is_asked_for(request: Json) -> bool:
-    return any(tool.get("name") == NAME for tool in request.get("tools") or ())
 
 
 def with_json_as_text(message: Json) -> None:
