@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_router import estimate, outcomes
-
 from gateway_router.dialects.dialect import Progress, UpstreamRequest
 from gateway_router.estimate import text_bytes
 from gateway_router.usage import ABSURD_TOKENS, Usage, from_anthropic, from_gemini, from_openai, to_openai

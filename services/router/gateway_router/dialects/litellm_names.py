@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 # Anthropic's beta headers at the first structured output
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
+os.environ["MAX_IMAGE_URL_DOWNLOAD_SIZE_MB"] = "0"  # or it fetches what a client names
 
 import litellm
 from litellm.litellm_core_utils.core_helpers import map_finish_reason

@@ -5,11 +5,16 @@ Its words are not passed on: they quote the messages that it was given, and spea
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from gateway_shared.errors import BadRequest
 
 Json = dict[str, Any]
+
+is_translating: ContextVar[bool] = ContextVar("is_translating", default=False)
+"""Whether this is in the midst of a translation, which has nothing to dial: a fetch would be a client's address, and
+the event loop would wait for it."""
 
 
 @contextmanager
@@ -18,12 +23,15 @@ def translating_request() -> Iterator[None]:
 
     Its errors are of many classes (its own, plain `Exception`, `KeyError`).
     """
+    before = is_translating.set(True)
     try:
         yield
     except BadRequest:
         raise
     except Exception as error:
         raise BadRequest("The request cannot be translated for this model's provider.") from error
+    finally:
+        is_translating.reset(before)
 
 
 def mapped_params(config: Any, params: Json, model: str) -> Json:

@@ -14,6 +14,7 @@ import orjson
 from gateway_shared.errors import GatewayError, ProviderAuthFailed, ProviderRefused, UpstreamError
 
 MAX_MESSAGE_BYTES = 2048
+MAX_FIELD_CHARACTERS = 256
 CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
 
 _OPENAI_ERRORS: Mapping[int, tuple[str, str | None]] = {
@@ -86,9 +87,9 @@ def _refused(status: int, error: Mapping[str, object], secret: str, retry_after_
     return ProviderRefused(
         masked(message, secret=secret),
         status=status,
-        type=(_text(error.get("type")) if is_openai else None) or of_status[0],
-        code=code,
-        param=_text(error.get("param")),
+        type=_short(error.get("type") if is_openai else None, secret) or of_status[0],
+        code=_short(code, secret),
+        param=_short(error.get("param"), secret),
         retry_after_s=retry_after_s,
     )
 
@@ -125,6 +126,11 @@ def _place(loc: object) -> str:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _short(value: object, secret: str) -> str | None:
+    text = _text(value)
+    return masked(text, secret=secret)[:MAX_FIELD_CHARACTERS] if text else None
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -3,6 +3,7 @@
 The translation itself is LiteLLM's (`litellm_names`); here is the glue that it needs (LITELLM.md).
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ import orjson
 from gateway_router.dialects.chat_chunks import ChatChunks, Delta
 from gateway_router.dialects.dialect import MAX_EVENTS, ChatCall, Progress, cut_short, malformed
 from gateway_router.dialects.provider_errors import event_refusal
+from gateway_router.dialects.schema_references import check_references
 from gateway_router.estimate import text_bytes
 from gateway_shared.errors import BadRequest, GatewayError
 from gateway_shared.sse import EventSplitter, EventTooLong, data_of
@@ -21,12 +23,19 @@ Json = dict[str, Any]
 EXTENSIONS = ("reasoning_content", "thinking_blocks", "annotations", "images", "audio", "function_call")
 """What messages carry beside OpenAI's own members, under LiteLLM's names."""
 
+_MAX_MEDIA_TYPE = 200
+_PLAIN_HTTPS = re.compile(r"https://[!-~]+")
+_NOT_PRINTED = re.compile(r"[\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060\ufeff]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
+
 
 def client_object(call: ChatCall) -> Json:
     """The client's JSON. Raises BadRequest for what no translated dialect can do."""
     body: Json = orjson.loads(call.rest)
     if not isinstance(body.get("messages"), list):
         raise BadRequest("Missing required parameter: 'messages'.", param="messages")
+    if b"$ref" in call.rest or b"\\u" in call.rest:
+        check_references(body)
     if body.get("logit_bias"):
         raise BadRequest("logit_bias is not supported by this model's provider.", param="logit_bias")
     return body
@@ -41,9 +50,18 @@ def check_media(messages: list[Any], *, https_is_passed_on: bool) -> None:
         parts = message.get("content") if isinstance(message, dict) else None
         for part in parts if isinstance(parts, list) else ():
             for text in _addresses(part):
-                is_passed_on = https_is_passed_on and text.startswith("https://")
-                if "://" in text[:200].partition(",")[0] and not is_passed_on:
+                if _is_address(text) and not (https_is_passed_on and _PLAIN_HTTPS.fullmatch(text)):
                     raise BadRequest("Send media as a data: URL to this model's provider.", param="messages")
+
+
+def _is_address(text: str) -> bool:
+    """However it is spelled: parsers of addresses leave out white space and what cannot be printed."""
+    if text.startswith("data:"):
+        text = text[:_MAX_MEDIA_TYPE].partition(",")[0].removeprefix("data:")
+    if ":" not in text:
+        return False  # nearly all: base64 has none
+    bare = _NOT_PRINTED.sub("", text)
+    return "://" in bare or _SCHEME.match(bare) is not None
 
 
 def _addresses(part: object) -> list[str]:

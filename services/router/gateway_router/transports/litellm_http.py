@@ -19,7 +19,8 @@ import aiohttp
 import httpx
 
 from gateway_router.dialects.litellm_names import AsyncHTTPHandler, LiteLLMAiohttpTransport, litellm
-from gateway_router.egress import refuse_unless_public
+from gateway_router.dialects.litellm_requests import is_translating
+from gateway_router.egress import EgressRefused, refuse_unless_public
 from gateway_router.transports.answer_budget import AnswerBudget
 from gateway_router.transports.guarded_session import GuardedSession
 from gateway_router.transports.transport import MAX_ANSWER_BYTES, AnswerNotTaken, UpstreamCut, UpstreamNotReached
@@ -30,6 +31,7 @@ MAX_LINE_BYTES = 8 * 1024 * 1024
 MAX_LINES = 500_000
 """Of an event stream: each costs LiteLLM's parsers 30 µs, a comment too."""
 
+_DIALLING = frozenset(("socket.connect", "socket.getaddrinfo", "socket.sendto"))
 _OURS = frozenset(("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding"))
 _NOT_PASSED_ON = frozenset(("content-encoding", "location", "set-cookie"))
 """A redirect without a `Location` is an answer like any other: nobody follows it."""
@@ -153,7 +155,9 @@ def _transport(**_: object) -> ThroughTheGuard:
 
 
 def _judge(event: str, arguments: tuple[Any, ...]) -> None:
-    """Raises EgressRefused for what LiteLLM dials past the guard."""
+    """Raises EgressRefused for what LiteLLM dials past the guard, and for whatever it dials while it translates."""
+    if event in _DIALLING and is_translating.get():
+        raise EgressRefused("a translation dials nobody")
     if event != "socket.connect" or _call.get() is None:
         return
     connecting, address = arguments
