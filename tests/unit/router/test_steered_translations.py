@@ -104,6 +104,39 @@ def test_media_that_come_along_and_plain_https_for_anthropic_are_taken() -> None
     assert b"https://example.com/a.png" in request.body
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "thinking", "thinking": "They ask about http://example.com/a", "signature": "s"},
+        {"type": "refusal", "refusal": "I will not open http://example.com/a"},
+    ],
+)
+def test_what_an_assistant_said_may_name_addresses(part: dict[str, Any]) -> None:
+    said = {"role": "assistant", "content": [part, {"type": "text", "text": "http://example.com/b"}]}
+    translate("anthropic", messages=[{"role": "user", "content": "hi"}, said, {"role": "user", "content": "go on"}])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"type": "text", "media_type": "text/plain", "data": "See http://example.com/a"},
+        {"type": "content", "content": [{"type": "text", "text": "See http://example.com/a"}]},
+        {"type": "url", "url": "https://example.com/a.pdf"},
+    ],
+)
+def test_a_document_s_words_may_name_addresses(source: dict[str, Any]) -> None:
+    part = {"type": "document", "source": source, "title": "About: http://example.com"}
+    request = translate("anthropic", messages=[{"role": "user", "content": [part]}]).request
+    assert b"example.com/a" in request.body
+
+
+def test_a_document_at_an_address_that_is_not_plain_https_is_refused() -> None:
+    for url in ("http://example.com/a.pdf", "https:\n//example.com/a.pdf"):
+        part = {"type": "document", "source": {"type": "url", "url": url}}
+        with pytest.raises(BadRequest, match="Send media"):
+            translate("anthropic", messages=[{"role": "user", "content": [part]}])
+
+
 def test_a_translation_dials_nobody(dialled: Any) -> None:
     port, connections = dialled
     with pytest.raises(BadRequest), translating_request():

@@ -23,6 +23,15 @@ Json = dict[str, Any]
 EXTENSIONS = ("reasoning_content", "thinking_blocks", "annotations", "images", "audio", "function_call")
 """What messages carry beside OpenAI's own members, under LiteLLM's names."""
 
+_WORDS = frozenset(
+    [
+        *("text", "refusal", "thinking", "redacted_thinking", "server_tool_use", "web_search_tool_result"),
+        *("web_fetch_tool_result", "code_execution_tool_result", "bash_code_execution_tool_result"),
+        *("text_editor_code_execution_tool_result", "tool_search_tool_result"),
+    ]
+)
+"""Types of content parts that hold what was said or found, and that nobody fetches anything for."""
+
 _MAX_MEDIA_TYPE = 200
 _PLAIN_HTTPS = re.compile(r"https://[!-~]+")
 _NOT_PRINTED = re.compile(r"[\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060\ufeff]+")
@@ -65,9 +74,16 @@ def _is_address(text: str) -> bool:
 
 
 def _addresses(part: object) -> list[str]:
-    """Every text of a content part that is not the text itself."""
-    if not isinstance(part, dict) or part.get("type") == "text":
+    """Every text of a content part that may be media; words may name as many addresses as they like."""
+    if not isinstance(part, dict) or part.get("type") in _WORDS:
         return []
+    source = part.get("source")
+    if part.get("type") == "document" and isinstance(source, dict):  # Anthropic's own, sent as it is
+        if source.get("type") == "text":
+            return []
+        if source.get("type") == "content" and isinstance(source.get("content"), list):
+            return [text for inner in source["content"] for text in _addresses(inner)]
+        part = source
     found: list[str] = []
     pending: list[object] = list(part.values())
     while pending:
