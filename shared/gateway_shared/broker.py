@@ -23,5 +23,9 @@ async def connect(url: str, files: TlsFiles, *, name: str, timeout_s: float = 10
         URL(url).update_query(auth="EXTERNAL", heartbeat=HEARTBEAT_S, name=name), ssl_context=client_context(files)
     )
     connection.kwargs["ssl_shutdown_timeout"] = TLS_GOODBYE_S
-    await connection.connect(timeout=timeout_s)
+    try:
+        await connection.connect(timeout=timeout_s)
+    except BaseException:
+        await connection.close()  # there is nothing to close yet, but the collector would make a task of it
+        raise
     return connection

@@ -1,6 +1,7 @@
 """Postgres and RabbitMQ as the runner configures them: who gets in, who does not, and that they can be killed."""
 
 import asyncio
+import gc
 import socket
 import ssl
 from dataclasses import replace
@@ -114,6 +115,13 @@ async def test_the_broker_knows_its_two_users_by_their_certificates(rabbitmq_ser
         await connection.close()
     with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
         await broker.connect(rabbitmq_server.url, rabbitmq_server.tls_files("edge"), name="test")
+
+
+async def test_a_refused_connection_leaves_nothing_to_be_closed_later(rabbitmq_server: RabbitMq) -> None:
+    with pytest.raises(aio_pika.exceptions.AMQPConnectionError):
+        await broker.connect(rabbitmq_server.url, rabbitmq_server.tls_files("edge"), name="test")
+    gc.collect()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_billing_owns_the_topology_and_the_router_may_only_publish(rabbitmq_server: RabbitMq) -> None:
