@@ -40,13 +40,20 @@ class ComposeStack:
         environ |= {"AGENT_GATEWAY_HOME": str(home), "DRAIN_S": "5", "STOP_GRACE_PERIOD": "20s"}
         return cls(home, environ)
 
-    def compose(self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
-        return self.run("docker", "compose", *arguments, timeout_s=timeout_s)
+    def compose(self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S, given: str = "") -> str:
+        return self.run("docker", "compose", *arguments, timeout_s=timeout_s, given=given)
 
-    def run(self, *command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
-        """Standard output; what went wrong is the failure's text."""
+    def run(self, *command: str, timeout_s: float = COMMAND_TIMEOUT_S, given: str = "") -> str:
+        """Standard output, `given` this on the standard input; what went wrong is the failure's text."""
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=timeout_s, check=False
+            command,
+            cwd=ROOT,
+            env=self.environ,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
         )
         assert done.returncode == 0, f"{' '.join(command)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -1,31 +1,11 @@
 """The services' commands, in the forms for compose that docs/operations.md gives."""
 
 import json
-import subprocess
-from pathlib import Path
 
-from tests.compose.stack import COMMAND_TIMEOUT_S, ROOT, ComposeStack
+from tests.compose.stack import ROOT, ComposeStack
 
 TARIFFS = ROOT / "deploy/prices/tariffs.json"
 SOURCES = "SELECT source FROM billing.tariff_version ORDER BY version_id DESC LIMIT 1"
-
-
-def given_a_file(stack: ComposeStack, file: Path, *command: str) -> str:
-    """What `docker compose exec -T ... < FILE` writes to both outputs."""
-    with file.open("rb") as opened:
-        done = subprocess.run(
-            ["docker", "compose", "exec", "-T", *command],
-            stdin=opened,
-            cwd=ROOT,
-            env=stack.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def test_a_service_runs_its_commands_and_a_step_the_owners(stack: ComposeStack) -> None:
@@ -35,17 +15,15 @@ def test_a_service_runs_its_commands_and_a_step_the_owners(stack: ComposeStack) 
     assert "no month is older" in kept
 
 
-def test_an_operators_own_tariffs_stay_when_everything_is_started_again(stack: ComposeStack, tmp_path: Path) -> None:
-    own = tmp_path / "tariffs.json"
-    own.write_text(json.dumps(json.loads(TARIFFS.read_text()) | {"source": "an operator"}))
-    assert "version" in given_a_file(stack, own, "billing", "gateway", "import-tariffs", "-")
+def test_an_operators_own_tariffs_stay_when_everything_is_started_again(stack: ComposeStack) -> None:
+    own = json.dumps(json.loads(TARIFFS.read_text()) | {"source": "an operator"})
+    assert "version" in stack.compose("exec", "-T", "billing", "gateway", "import-tariffs", "-", given=own)
     stack.compose("--profile", "demo", "up", "--detach", "--wait")
     assert "is your own" in stack.compose("logs", "--no-color", "tariffs-import")
     assert stack.rows(SOURCES) == ["an operator"]
 
 
-def test_a_book_that_was_exported_is_known_when_it_is_imported(stack: ComposeStack, tmp_path: Path) -> None:
-    exported = tmp_path / "overrides.json"
-    book = stack.compose("exec", "-T", "billing", "gateway", "export-prices", "--book", "overrides", "--output", "-")
-    exported.write_text(book)
-    assert "already imported" in given_a_file(stack, exported, "billing", "gateway", "import-prices", "-")
+def test_a_book_that_was_exported_is_known_when_it_is_imported(stack: ComposeStack) -> None:
+    billing = ("exec", "-T", "billing", "gateway")
+    book = stack.compose(*billing, "export-prices", "--book", "overrides", "--output", "-")
+    assert "already imported" in stack.compose(*billing, "import-prices", "-", given=book)

@@ -21,6 +21,19 @@ VALUE = {"values": [1, 2.50], "text": "costs 1.50 in room 5", "ä": None}
 """With what a careless reader of pieces, or of LiteLLM's wrapper `values`, would lose."""
 
 
+EVERY_CHOICE = pytest.mark.parametrize(
+    ("choice", "offered", "sent_choice"),
+    [
+        (None, ["weather", JSON_TOOL], {"type": "any"}),
+        ("auto", ["weather", JSON_TOOL], {"type": "any"}),
+        ("none", ["weather", JSON_TOOL], {"type": "tool", "name": JSON_TOOL, "disable_parallel_tool_use": True}),
+        ("required", ["weather"], {"type": "any"}),
+        ({"type": "function", "function": {"name": "weather"}}, ["weather"], {"type": "tool", "name": "weather"}),
+    ],
+)
+"""A client's choice of its own tool beside the one for JSON, which tools are offered, and what Claude is told."""
+
+
 def asking(stream: bool = False, model: str = "claude-sonnet-4-5", **more: Any) -> AnthropicTranslation:
     body = {"messages": [HELLO], "response_format": JSON_OBJECT, **more}
     call = ChatCall(model, stream, None, False, orjson.dumps(body), "id", 1)
@@ -110,16 +123,7 @@ def test_an_answer_that_was_cut_by_the_limit_says_so() -> None:
     assert answer["choices"][0]["finish_reason"] == "length"
 
 
-@pytest.mark.parametrize(
-    ("choice", "offered", "sent_choice"),
-    [
-        (None, ["weather", JSON_TOOL], {"type": "any"}),
-        ("auto", ["weather", JSON_TOOL], {"type": "any"}),
-        ("none", ["weather", JSON_TOOL], {"type": "tool", "name": JSON_TOOL, "disable_parallel_tool_use": True}),
-        ("required", ["weather"], {"type": "any"}),
-        ({"type": "function", "function": {"name": "weather"}}, ["weather"], {"type": "tool", "name": "weather"}),
-    ],
-)
+@EVERY_CHOICE
 def test_the_client_s_own_tools_can_be_called_as_it_chose(
     choice: object, offered: list[str], sent_choice: Json
 ) -> None:

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.router.test_translated_formats import JSON_TOOL, OLDER, VALUE, asking, read_stream, streamed, using
+from tests.unit.router.test_translated_formats import (
+    EVERY_CHOICE,
+    JSON_TOOL,
+    OLDER,
+    VALUE,
+    asking,
+    read_stream,
+    streamed,
+    using,
+)
 from tests.unit.router.test_translated_messages import EITHER, HELLO, TOOL, calling, refused, sent
 
 Json = dict[str, Any]
@@ -151,16 +160,7 @@ def test_google_is_asked_for_the_logprobs_of_other_tokens() -> None:
 # Anthropic: a schema by a tool
 
 
-@pytest.mark.parametrize(
-    ("choice", "offered", "sent_choice"),
-    [
-        (None, ["weather", JSON_TOOL], {"type": "any"}),
-        ("auto", ["weather", JSON_TOOL], {"type": "any"}),
-        ("none", ["weather", JSON_TOOL], {"type": "tool", "name": JSON_TOOL, "disable_parallel_tool_use": True}),
-        ("required", ["weather"], {"type": "any"}),
-        (NAMED, ["weather"], {"type": "tool", "name": "weather"}),
-    ],
-)
+@EVERY_CHOICE
 @pytest.mark.parametrize("is_first", [True, False], ids=["before the format", "after the format"])
 def test_a_schema_for_an_older_model_leaves_the_client_its_tools(
     choice: object, offered: list[str], sent_choice: Json, is_first: bool
